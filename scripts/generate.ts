@@ -1,0 +1,47 @@
+// npm run gen: writes what is derived from the sources into committed files; with --check it only says
+// what is out of date and exits 1. A generated part stands between two markers in its file.
+
+import { describeRoom, rooms } from "./doors.ts";
+
+interface Part {
+  readonly file: string;
+  readonly name: string;
+  readonly render: () => string;
+}
+
+const parts: readonly Part[] = [
+  {
+    file: "CONTRIBUTING.md",
+    name: "doors",
+    render: () =>
+      Object.entries(rooms)
+        .map(([name, room]) => `- \`${name}\` (${room.purpose}): ${describeRoom(room)}`)
+        .join("\n"),
+  },
+];
+
+/** `text` with the part between its markers replaced. Throws where the markers are missing. */
+export function replacePart(text: string, name: string, content: string): string {
+  const begin = `<!-- generated: ${name} (npm run gen) -->`;
+  const end = `<!-- end: ${name} -->`;
+  const from = text.indexOf(begin);
+  const to = text.indexOf(end);
+  if (from < 0 || to < from) throw new Error(`markers missing: ${begin} … ${end}`);
+  return `${text.slice(0, from + begin.length)}\n\n${content}\n\n${text.slice(to)}`;
+}
+
+if (import.meta.main) {
+  const checking = process.argv.includes("--check");
+  for (const { file, name, render } of parts) {
+    const text = await Bun.file(file).text();
+    const current = replacePart(text, name, render());
+    if (current === text) continue;
+    if (checking) {
+      console.error(`${file}: the part "${name}" is out of date; run npm run gen`);
+      process.exitCode = 1;
+    } else {
+      await Bun.write(file, current);
+      console.log(`${file}: ${name} written`);
+    }
+  }
+}

@@ -1,0 +1,154 @@
+import { buildCommand, type Command } from "@stricli/core";
+import type { HoldallClient, OutputStream, WorkflowRef } from "../../client/client.ts";
+import { withClient } from "../connect.ts";
+import type { CliContext } from "../context.ts";
+import type { Io } from "../io.ts";
+import { taskRef } from "../names.ts";
+import { printJson } from "../output/json.ts";
+import { stateDirOf } from "../state-dir.ts";
+import { usage } from "../usage.ts";
+import { integerFrom, JSON_FLAG, STATE_DIR_FLAG, text } from "./shared.ts";
+
+interface Flags {
+  attempt?: number | undefined;
+  stdout?: boolean | undefined;
+  stderr?: boolean | undefined;
+  follow?: boolean | undefined;
+  stateDir?: string | undefined;
+  json?: boolean | undefined;
+}
+
+export const logsCommand: Command<CliContext> = buildCommand<Flags, [string], CliContext>({
+  async func(flags, word) {
+    const { io } = this;
+    const ref = taskRef(word);
+    if (flags.json === true && flags.follow === true) {
+      throw usage("--json prints one value, --follow never ends", "leave one of them");
+    }
+    const both = flags.stdout === flags.stderr;
+    const streams: OutputStream[] = both
+      ? ["stdout", "stderr"]
+      : [flags.stdout === true ? "stdout" : "stderr"];
+    const follow = flags.follow === true;
+    await withClient(stateDirOf(io, flags.stateDir), async ({ client }) => {
+      const source: Source = { client, ...ref, attempt: flags.attempt };
+      if (flags.json === true) await printAsJson(io, source, streams);
+      else if (follow) await followStreams(io, source, streams);
+      else await printStreams(io, source, streams);
+    });
+  },
+  parameters: {
+    positional: {
+      kind: "tuple",
+      parameters: [
+        {
+          parse: text,
+          placeholder: "TASK",
+          brief: "a task of the newest workflow, or ID/TASK",
+        },
+      ],
+    },
+    flags: {
+      attempt: {
+        kind: "parsed",
+        parse: integerFrom(1),
+        optional: true,
+        placeholder: "N",
+        brief: "of this attempt (default: the latest)",
+      },
+      stdout: {
+        kind: "boolean",
+        optional: true,
+        withNegated: false,
+        brief: "only what it wrote to stdout",
+      },
+      stderr: {
+        kind: "boolean",
+        optional: true,
+        withNegated: false,
+        brief: "only what it wrote to stderr",
+      },
+      follow: {
+        kind: "boolean",
+        optional: true,
+        withNegated: false,
+        brief: "go on until the attempt has ended",
+      },
+      stateDir: STATE_DIR_FLAG,
+      json: JSON_FLAG,
+    },
+    aliases: { f: "follow" },
+  },
+  docs: {
+    brief: "what a task printed",
+    fullDescription:
+      "What a task wrote to stdout and then what it wrote to stderr, byte by byte, on our stdout.",
+    customUsage: [
+      { input: "compress_003", brief: "its latest attempt in the newest workflow" },
+      { input: "3/compress_003 --stderr --attempt 1", brief: "of workflow 3, the first attempt" },
+      { input: "-f summarize", brief: "while it runs" },
+    ],
+  },
+});
+
+interface Source {
+  client: HoldallClient;
+  workflow: WorkflowRef;
+  task: string;
+  attempt: number | undefined;
+}
+
+async function printStreams(
+  io: Io,
+  source: Source,
+  streams: readonly OutputStream[],
+): Promise<void> {
+  let wroteBefore = false;
+  for (const stream of streams) {
+    const { client, workflow, task, attempt } = source;
+    let first = true;
+    for await (const chunk of await client.output(workflow, task, { attempt, stream })) {
+      // Which is which is for people; stdout carries the task's bytes and nothing else.
+      if (first && wroteBefore) io.stderr.write("--- stderr:\n");
+      first = false;
+      wroteBefore = true;
+      io.stdout.write(chunk);
+      if (io.stdout.closed()) return;
+    }
+  }
+}
+
+async function followStreams(
+  io: Io,
+  source: Source,
+  streams: readonly OutputStream[],
+): Promise<void> {
+  const { client, workflow, task, attempt } = source;
+  const stop = new AbortController();
+  await Promise.all(
+    streams.map(async (stream) => {
+      const query = { attempt, stream, follow: true };
+      try {
+        for await (const chunk of await client.output(workflow, task, query, stop.signal)) {
+          io.stdout.write(chunk);
+          if (io.stdout.closed()) stop.abort();
+        }
+      } catch (error) {
+        if (!stop.signal.aborted) {
+          stop.abort();
+          throw error;
+        }
+      }
+    }),
+  );
+}
+
+async function printAsJson(io: Io, source: Source, streams: readonly OutputStream[]): Promise<void> {
+  const { client, workflow, task, attempt } = source;
+  const texts: Partial<Record<OutputStream, string>> = {};
+  for (const stream of streams) {
+    const bytes = await client.output(workflow, task, { attempt, stream });
+    texts[stream] = await new Response(bytes).text();
+  }
+  printJson(io, { name: task, attempt: attempt ?? null, ...texts });
+}

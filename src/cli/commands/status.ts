@@ -1,0 +1,62 @@
+import { buildCommand, type Command } from "@stricli/core";
+import { TASK_STATES } from "../../core/states.ts";
+import type { WorkflowStatus } from "../../protocol/api.ts";
+import { withClient } from "../connect.ts";
+import type { CliContext } from "../context.ts";
+import { workflowRef } from "../names.ts";
+import { printJson } from "../output/json.ts";
+import { table } from "../output/table.ts";
+import { count } from "../output/units.ts";
+import { stateDirOf } from "../state-dir.ts";
+import { JSON_FLAG, STATE_DIR_FLAG, WORKFLOW_ARGUMENT } from "./shared.ts";
+
+interface Flags {
+  stateDir?: string | undefined;
+  json?: boolean | undefined;
+}
+
+export const statusCommand: Command<CliContext> = buildCommand<Flags, [string?], CliContext>({
+  async func(flags, id) {
+    const { io } = this;
+    const ref = workflowRef(id);
+    const status = await withClient(stateDirOf(io, flags.stateDir), ({ client }) =>
+      client.workflow(ref),
+    );
+    if (flags.json === true) printJson(io, statusJson(status));
+    else io.stdout.write(statusText(status));
+  },
+  parameters: {
+    positional: { kind: "tuple", parameters: [WORKFLOW_ARGUMENT] },
+    flags: { stateDir: STATE_DIR_FLAG, json: JSON_FLAG },
+  },
+  docs: {
+    brief: "how far a workflow is",
+    fullDescription:
+      "How many tasks of a workflow are in which state, also while it runs in another terminal.",
+    customUsage: [
+      { input: "", brief: "the newest workflow" },
+      { input: "3 --json", brief: "workflow 3, for programs" },
+    ],
+  },
+});
+
+/** The fixed output: these fields in this order, whatever a newer server may add. */
+export function statusJson(status: WorkflowStatus): WorkflowStatus {
+  const tasks = Object.fromEntries(
+    TASK_STATES.map((state) => [state, status.tasks[state]]),
+  ) as unknown as WorkflowStatus["tasks"];
+  return { workflow_id: status.workflow_id, name: status.name, state: status.state, tasks };
+}
+
+export function statusText(status: WorkflowStatus): string {
+  const total = TASK_STATES.reduce((sum, state) => sum + status.tasks[state], 0);
+  const rows = TASK_STATES.filter((state) => status.tasks[state] > 0).map((state) => [
+    `  ${state}`,
+    count(status.tasks[state]),
+  ]);
+  rows.push(["  total", count(total)]);
+  return (
+    `workflow ${status.workflow_id}, ${status.name}: ${status.state}\n` +
+    table([{ title: "" }, { title: "", align: "right" }], rows)
+  );
+}

@@ -1,0 +1,35 @@
+/** All commands. Each file holds a command's flags and help; what it does is loaded when it runs. */
+import { buildRouteMap, type RouteMap } from "@stricli/core";
+import { cancelCommand } from "./commands/cancel.ts";
+import { doctorCommand } from "./commands/doctor.ts";
+import { logsCommand } from "./commands/logs.ts";
+import { retryCommand } from "./commands/retry.ts";
+import { runCommand } from "./commands/run.ts";
+import { statusCommand } from "./commands/status.ts";
+import { tasksCommand } from "./commands/tasks.ts";
+import type { CliContext } from "./context.ts";
+
+export const routes: RouteMap<CliContext> = buildRouteMap({
+  routes: {
+    run: runCommand,
+    status: statusCommand,
+    tasks: tasksCommand,
+    logs: logsCommand,
+    retry: retryCommand,
+    cancel: cancelCommand,
+    doctor: doctorCommand,
+  },
+  docs: {
+    brief: "one bag of tasks, any engine, nothing lost",
+    fullDescription: [
+      "holdall: one bag of tasks, any engine, nothing lost",
+      "",
+      "  holdall run workflow.yaml               run a workflow on this machine; again: go on",
+      "  holdall run --array 0-9 -- echo '{i}'   ten tasks without a file",
+      "  holdall tasks --state failed            what failed",
+      "  holdall logs compress_003               what a task printed",
+      "",
+      "Each command has --help with examples.",
+    ].join("\n"),
+  },
+});

@@ -1,0 +1,174 @@
+/** What `holdall run` was asked for, from its flags to a request for the embedded run. */
+import { statSync } from "node:fs";
+import { resolve } from "node:path";
+import { HoldallError } from "../core/error.ts";
+import type { Offer } from "../protocol/session.ts";
+import type { RunRequest } from "./embedded-types.ts";
+import type { Io } from "./io.ts";
+import { isId } from "./names.ts";
+import { detectOffer, type Machine, thisMachine } from "./offer.ts";
+import { usage } from "./usage.ts";
+
+export interface RunFlags {
+  cpus?: number | undefined;
+  /** bytes */
+  memory?: number | undefined;
+  gpus?: number | undefined;
+  /** bytes */
+  disk?: number | undefined;
+  /** seconds */
+  timeLimit?: number | undefined;
+  scheduler?: string | undefined;
+  maxParallel?: number | undefined;
+  outputDir?: string | undefined;
+  stateDir?: string | undefined;
+  cwd?: string | undefined;
+  name?: string | undefined;
+  fresh?: boolean | undefined;
+  /** seconds */
+  timeout?: number | undefined;
+  stdout?: "capture" | "none" | undefined;
+  stderr?: "capture" | "none" | undefined;
+  need?: readonly string[] | undefined;
+  array?: string | undefined;
+  eachLine?: string | undefined;
+  fromJson?: string | undefined;
+  numCpus?: number | undefined;
+  /** GiB */
+  memoryGb?: number | undefined;
+  numGpus?: number | undefined;
+  schedulerConfigId?: string | undefined;
+  maxParallelJobs?: number | undefined;
+}
+
+export interface RunWords {
+  flags: RunFlags;
+  /** SPEC or ID */
+  target: string | undefined;
+  /** the words after `--`; null when there was none */
+  verbatim: readonly string[] | null;
+  /** absolute */
+  stateDir: string;
+  io: Pick<Io, "cwd">;
+}
+
+const AD_HOC_FLAGS = ["need", "array", "eachLine", "fromJson"] as const;
+
+/** Reads the document, if there is one. Throws usage, spec and not_found errors; starts nothing. */
+export async function runRequest(words: RunWords, machine?: Machine): Promise<RunRequest> {
+  const { flags, stateDir, io } = words;
+  const offer = offerOf(flags, stateDir, machine);
+  return {
+    stateDir,
+    what: await whatToRun(words),
+    fresh: flags.fresh === true,
+    offer,
+    outputDir: flags.outputDir === undefined ? null : resolve(io.cwd, flags.outputDir),
+    stdout: flags.stdout ?? "capture",
+    stderr: flags.stderr ?? "capture",
+    timeoutSeconds: flags.timeout ?? null,
+  };
+}
+
+async function whatToRun({ flags, target, verbatim, io }: RunWords): Promise<RunRequest["what"]> {
+  if (verbatim !== null) {
+    if (target !== undefined) {
+      throw usage(`"${target}" and a command after --: which one?`, "leave one of them");
+    }
+    if (verbatim.length === 0 || verbatim[0] === "") {
+      throw usage("no command after --", "holdall run -- CMD ARGS…");
+    }
+    const { adhocWorkflow, checkInputs, parseNeed } = await import("../spec/index.ts");
+    const definition = await adhocWorkflow({
+      argv: verbatim,
+      cwd: cwdOf(flags, io),
+      name: flags.name,
+      array: flags.array,
+      eachLine: flags.eachLine === undefined ? undefined : resolve(io.cwd, flags.eachLine),
+      fromJson: flags.fromJson === undefined ? undefined : resolve(io.cwd, flags.fromJson),
+      need: flags.need === undefined ? undefined : parseNeed(flags.need.join(",")),
+    });
+    await checkInputs(definition);
+    return { kind: "definition", definition, adHoc: true };
+  }
+  for (const name of AD_HOC_FLAGS) {
+    if (flags[name] !== undefined) {
+      throw usage(
+        `${kebab(name)} is for a command after --, and there is none`,
+        `holdall run ${kebab(name)} … -- CMD ARGS…`,
+      );
+    }
+  }
+  if (target === undefined) {
+    throw usage(
+      "nothing to run: a workflow document, a workflow ID or -- CMD is missing",
+      "holdall run workflow.yaml, or holdall run -- CMD ARGS…; see holdall run --help",
+    );
+  }
+  const path = resolve(io.cwd, target);
+  if (isId(target) && statSync(path, { throwIfNoEntry: false }) === undefined) {
+    for (const name of ["fresh", "name", "cwd"] as const) {
+      if (flags[name] !== undefined) {
+        throw usage(
+          `--${name} is for a document, and ${target} is the ID of a workflow`,
+          `leave --${name}: workflow ${target} keeps what was recorded when it was made`,
+        );
+      }
+    }
+    return { kind: "workflow", id: Number(target) };
+  }
+  const { checkInputs, loadSpec } = await import("../spec/index.ts");
+  const definition = await loadSpec(path, { cwd: cwdOf(flags, io), name: flags.name });
+  await checkInputs(definition);
+  return { kind: "definition", definition, adHoc: false };
+}
+
+function cwdOf(flags: RunFlags, io: Pick<Io, "cwd">): string {
+  if (flags.cwd === undefined) return io.cwd;
+  const cwd = resolve(io.cwd, flags.cwd);
+  if (statSync(cwd, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    throw new HoldallError("not_found", `--cwd: ${cwd} is no directory`, {
+      fix: `mkdir -p ${cwd}`,
+    });
+  }
+  return cwd;
+}
+
+/** What the flags offer; what they do not say, this machine does. */
+export function offerOf(
+  flags: RunFlags,
+  stateDir: string,
+  machine: Machine = thisMachine,
+): Offer {
+  const detected = detectOffer(stateDir, machine);
+  const memoryGb = oneOf(flags, "memory", "memoryGb");
+  return {
+    ...detected,
+    cpus: oneOf(flags, "cpus", "numCpus") ?? detected.cpus,
+    memoryBytes:
+      memoryGb === undefined
+        ? detected.memoryBytes
+        : (flags.memory ?? Math.round(memoryGb * 1024 ** 3)),
+    gpus: oneOf(flags, "gpus", "numGpus") ?? detected.gpus,
+    diskBytes: flags.disk ?? detected.diskBytes,
+    maxParallel: oneOf(flags, "maxParallel", "maxParallelJobs") ?? null,
+    timeLimitSeconds: flags.timeLimit ?? null,
+    scheduler: oneOf(flags, "scheduler", "schedulerConfigId") ?? null,
+  };
+}
+
+/** A flag under either of its names; both at once is a mistake. */
+function oneOf<A extends keyof RunFlags, B extends keyof RunFlags>(
+  flags: RunFlags,
+  name: A,
+  alias: B,
+): RunFlags[A] | RunFlags[B] {
+  if (flags[name] !== undefined && flags[alias] !== undefined) {
+    throw usage(`${kebab(name)} and ${kebab(alias)} say the same thing`, "leave one of them");
+  }
+  return flags[name] ?? flags[alias];
+}
+
+function kebab(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}

@@ -1,0 +1,52 @@
+import { statSync } from "node:fs";
+import { resolve } from "node:path";
+import { HoldallError } from "../core/error.ts";
+import type { Io } from "./io.ts";
+import { shellWord } from "./output/summary.ts";
+
+export const STATE_DIR_VARIABLE = "HOLDALL_STATE_DIR";
+const DEFAULT_NAME = ".holdall";
+
+export interface StateDir {
+  /** absolute */
+  path: string;
+  /** who said so, for messages */
+  from: string;
+  /** " --state-dir D" when a command that we propose has to repeat it, else "" */
+  flag: string;
+}
+
+/** `--state-dir`, else HOLDALL_STATE_DIR, else `.holdall` in the current directory. */
+export function stateDirOf(io: Pick<Io, "cwd" | "env">, flag: string | undefined): StateDir {
+  if (flag !== undefined) {
+    return {
+      path: resolve(io.cwd, flag),
+      from: "--state-dir",
+      flag: ` --state-dir ${shellWord(flag)}`,
+    };
+  }
+  const variable = io.env[STATE_DIR_VARIABLE] ?? "";
+  if (variable !== "") {
+    return { path: resolve(io.cwd, variable), from: STATE_DIR_VARIABLE, flag: "" };
+  }
+  return { path: resolve(io.cwd, DEFAULT_NAME), from: "the current directory", flag: "" };
+}
+
+/** Throws `not_found` unless the directory is there. */
+export function requireStateDir(stateDir: StateDir): void {
+  const found = statSync(stateDir.path, { throwIfNoEntry: false });
+  if (found === undefined) {
+    throw new HoldallError(
+      "not_found",
+      `no state directory: ${stateDir.path} (from ${stateDir.from}) does not exist`,
+      {
+        fix: `"holdall run SPEC" makes one here; for one elsewhere give --state-dir DIR or set ${STATE_DIR_VARIABLE}`,
+      },
+    );
+  }
+  if (!found.isDirectory()) {
+    throw new HoldallError("not_found", `${stateDir.path} (from ${stateDir.from}) is no directory`, {
+      fix: "give --state-dir DIR",
+    });
+  }
+}

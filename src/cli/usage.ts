@@ -1,0 +1,94 @@
+/** Mistakes on the command line, said in our words with the fix. */
+import { statSync } from "node:fs";
+import { resolve } from "node:path";
+import {
+  AliasNotFoundError,
+  ArgumentParseError,
+  ArgumentScannerError,
+  EnumValidationError,
+  FlagNotFoundError,
+  formatMessageForArgumentScannerError,
+  UnexpectedFlagError,
+  UnexpectedPositionalError,
+  UnsatisfiedFlagError,
+  UnsatisfiedPositionalError,
+} from "@stricli/core";
+import { HoldallError } from "../core/error.ts";
+
+export function usage(message: string, fix?: string): HoldallError {
+  return new HoldallError("usage", message, { fix });
+}
+
+export function unknownCommand(
+  input: string,
+  corrections: readonly string[],
+  cwd: string,
+): HoldallError {
+  if (isFile(resolve(cwd, input))) {
+    return usage(`"${input}" is a file, not a command`, `holdall run ${input}`);
+  }
+  const near = corrections[0]?.replaceAll("`", "");
+  return usage(
+    `unknown command "${input}"`,
+    near === undefined ? "holdall --help lists the commands" : `did you mean "${near}"?`,
+  );
+}
+
+/** What Stricli found wrong, as a HoldallError. `words` are the command line up to `--`. */
+export function usageError(error: unknown, words: readonly string[]): unknown {
+  if (error instanceof HoldallError || !(error instanceof ArgumentScannerError)) return error;
+  const help = `${["holdall", ...words.slice(0, 1)].join(" ")} --help`;
+  const seeHelp = `${help} lists the flags`;
+  if (error instanceof FlagNotFoundError) {
+    const near = error.corrections[0];
+    const flag = `--${error.input}`;
+    return usage(
+      `unknown flag ${flag}`,
+      near === undefined ? seeHelp : `did you mean --${near.replace(/^-+/, "")}?`,
+    );
+  }
+  if (error instanceof AliasNotFoundError) return usage(`unknown flag -${error.input}`, seeHelp);
+  if (error instanceof ArgumentParseError) {
+    const name = flagOrPlaceholder(error.externalFlagNameOrPlaceholder, words);
+    const inner = error.exception;
+    const why = inner instanceof Error ? inner.message : String(inner);
+    const fix = inner instanceof HoldallError ? inner.fix : undefined;
+    return usage(`${name}: ${why}`, fix ?? seeHelp);
+  }
+  if (error instanceof EnumValidationError) {
+    return usage(
+      `--${error.externalFlagName} ${error.input}: no such value`,
+      `one of ${error.values.join(", ")}`,
+    );
+  }
+  if (error instanceof UnsatisfiedFlagError) {
+    const next = error.nextFlagName === undefined ? "" : `; --${error.nextFlagName} follows it`;
+    return usage(
+      `--${error.externalFlagName} needs a value${next}`,
+      `a value that begins with "-" is written --${error.externalFlagName}=VALUE`,
+    );
+  }
+  if (error instanceof UnexpectedFlagError) {
+    return usage(
+      `--${error.externalFlagName} is given twice: ${error.previousInput} and ${error.input}`,
+      "leave one of them",
+    );
+  }
+  if (error instanceof UnexpectedPositionalError) {
+    return usage(`unexpected argument "${error.input}"`, help);
+  }
+  if (error instanceof UnsatisfiedPositionalError) {
+    return usage(`${error.placeholder.toUpperCase()} is missing`, help);
+  }
+  return usage(formatMessageForArgumentScannerError(error, {}), seeHelp);
+}
+
+function flagOrPlaceholder(name: string, words: readonly string[]): string {
+  return words.some((word) => word === `--${name}` || word.startsWith(`--${name}=`))
+    ? `--${name}`
+    : name.toUpperCase();
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+}

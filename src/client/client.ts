@@ -1,0 +1,147 @@
+/**
+ * Holdall's HTTP API as typed methods. Needs a `fetch` and nothing else: runs on Node, Bun and in browsers.
+ *
+ *   const holdall = createClient({ baseUrl: "http://127.0.0.1:7070", token });
+ *   const status = await holdall.workflow("latest");
+ *
+ * Every method rejects with a ClientError.
+ */
+import type {
+  TaskDetail,
+  TaskItem,
+  TaskPage,
+  WorkflowStatus,
+  WorkflowSummary,
+} from "../protocol/api.ts";
+import { ClientError, errorOf } from "./error.ts";
+
+export { ClientError } from "./error.ts";
+
+export type WorkflowRef = number | "latest";
+export type OutputStream = "stdout" | "stderr";
+type TaskStateName = TaskItem["state"];
+
+export interface ClientOptions {
+  /** default "http://localhost": what an injected fetch over a Unix socket needs */
+  baseUrl?: string;
+  token?: string | null;
+  fetch?: (request: Request) => Promise<Response>;
+}
+
+export interface TaskQuery {
+  state?: TaskStateName | undefined;
+  /** a name or a glob */
+  name?: string | undefined;
+  cursor?: string | undefined;
+  limit?: number | undefined;
+}
+
+export interface OutputQuery {
+  /** default: the latest attempt */
+  attempt?: number | undefined;
+  stream?: OutputStream | undefined;
+  /** bytes to leave out at the beginning */
+  offset?: number | undefined;
+  /** stay until the attempt has ended */
+  follow?: boolean | undefined;
+}
+
+export interface HoldallClient {
+  /** true when a Holdall answers */
+  healthy(): Promise<boolean>;
+  workflows(): Promise<WorkflowStatus[]>;
+  workflow(id: WorkflowRef): Promise<WorkflowStatus>;
+  summary(id: WorkflowRef): Promise<WorkflowSummary>;
+  tasks(id: WorkflowRef, query?: TaskQuery): Promise<TaskPage>;
+  task(id: WorkflowRef, name: string): Promise<TaskDetail>;
+  /** the bytes as they come; `signal` ends a follow */
+  output(
+    id: WorkflowRef,
+    task: string,
+    query?: OutputQuery,
+    signal?: AbortSignal,
+  ): Promise<ReadableStream<Uint8Array>>;
+  cancel(
+    id: WorkflowRef,
+    request: { tasks?: string[]; reason?: string },
+  ): Promise<{ canceled: number }>;
+  retry(
+    id: WorkflowRef,
+    request: { tasks?: string[]; states?: TaskStateName[] },
+  ): Promise<{ reset: number }>;
+}
+
+export function createClient(options: ClientOptions = {}): HoldallClient {
+  const send = options.fetch ?? ((request: Request) => fetch(request));
+  const base = (options.baseUrl ?? "http://localhost").replace(/\/+$/, "");
+
+  async function ask(path: string, init: RequestInit = {}): Promise<Response> {
+    const headers = new Headers(init.headers);
+    if (options.token) headers.set("authorization", `Bearer ${options.token}`);
+    let response: Response;
+    try {
+      response = await send(new Request(`${base}${path}`, { ...init, headers }));
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new ClientError("unreachable", `no answer from ${base}: ${why}`, { status: 0, cause });
+    }
+    if (!response.ok) throw await errorOf(response);
+    return response;
+  }
+
+  async function json<T>(path: string, init?: RequestInit): Promise<T> {
+    const response = await ask(path, init);
+    try {
+      return (await response.json()) as T;
+    } catch (cause) {
+      throw new ClientError("internal", `${base}${path} answered something that is no JSON`, {
+        status: response.status,
+        cause,
+      });
+    }
+  }
+
+  const post = <T>(path: string, body: unknown): Promise<T> =>
+    json<T>(path, {
+      method: "POST",
+      body: JSON.stringify(body),
+      headers: { "content-type": "application/json" },
+    });
+  const workflowPath = (id: WorkflowRef): string => `/api/v1/workflows/${id}`;
+  const taskPath = (id: WorkflowRef, task: string): string =>
+    `${workflowPath(id)}/tasks/${encodeURIComponent(task)}`;
+
+  return {
+    async healthy() {
+      try {
+        return (await json<{ ok?: unknown }>("/healthz")).ok === true;
+      } catch {
+        return false;
+      }
+    },
+    async workflows() {
+      return (await json<{ workflows: WorkflowStatus[] }>("/api/v1/workflows")).workflows;
+    },
+    workflow: (id) => json(workflowPath(id)),
+    summary: (id) => json(`${workflowPath(id)}/summary`),
+    tasks: (id, query = {}) => json(`${workflowPath(id)}/tasks${queryText({ ...query })}`),
+    task: (id, name) => json(taskPath(id, name)),
+    async output(id, task, { follow, ...query } = {}, signal) {
+      const text = queryText({ ...query, follow: follow === true ? 1 : undefined });
+      const path = `${taskPath(id, task)}/output${text}`;
+      const response = await ask(path, signal === undefined ? {} : { signal });
+      return response.body ?? new Blob([]).stream();
+    },
+    cancel: (id, request) => post(`${workflowPath(id)}/cancel`, request),
+    retry: (id, request) => post(`${workflowPath(id)}/retry`, request),
+  };
+}
+
+function queryText(values: Record<string, string | number | undefined>): string {
+  const search = new URLSearchParams();
+  for (const [key, value] of Object.entries(values)) {
+    if (value !== undefined) search.set(key, String(value));
+  }
+  const text = search.toString();
+  return text === "" ? "" : `?${text}`;
+}

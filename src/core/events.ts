@@ -1,0 +1,113 @@
+/** What happens to the core and what it wants done. Plain data: the shell, the simulation and the tests speak it. */
+import type { WorkflowDefinition } from "./workflow.ts";
+
+/** What a worker offers; see protocol/session.ts. */
+export interface Capacity {
+  cpus: number;
+  memoryBytes: number;
+  diskBytes: number;
+  gpus: number;
+  custom?: Readonly<Record<string, number>>;
+  /** queue depth: ignore all resources and run this many at a time */
+  maxParallel: number | null;
+  timeLimitSeconds: number | null;
+  scheduler: string | null;
+  features?: readonly string[];
+}
+
+/** What is known of a workflow's tasks when it is loaded from the ledger; absent for a new one. */
+export interface Restored {
+  /** task states: only succeeded, failed and canceled are believed, the rest is derived */
+  states: Uint8Array;
+  /** highest attempt number handed out */
+  attempts: Uint16Array;
+  /** own failures since the last reset, for tasks that have any */
+  failures: ReadonlyMap<number, number>;
+  /** attempts that may still be alive on workers that come back: [worker, task, attempt] */
+  live: readonly (readonly [worker: number, task: number, attempt: number])[];
+}
+
+/** The columns of finished attempts the core looks at; all have the same length. */
+export interface Finished {
+  workflow: number;
+  cls: number;
+  tasks: readonly number[];
+  attempts: readonly number[];
+  outcomes: readonly number[];
+  wallUs: readonly number[];
+}
+
+export type CoreEvent =
+  | {
+      type: "workflow";
+      workflow: number;
+      definition: WorkflowDefinition;
+      restored: Restored | null;
+    }
+  | { type: "forget_workflow"; workflow: number }
+  | { type: "worker_joined"; worker: number; capacity: Capacity }
+  | { type: "worker_lost"; worker: number; outcome: "worker_lost" | "preempted" }
+  | { type: "drain_worker"; worker: number }
+  | {
+      type: "started";
+      worker: number;
+      workflow: number;
+      tasks: readonly number[];
+      attempts: readonly number[];
+    }
+  | { type: "finished"; worker: number; batch: Finished }
+  | {
+      type: "revoked";
+      worker: number;
+      workflow: number;
+      tasks: readonly number[];
+      attempts: readonly number[];
+    }
+  /** null = all tasks of the workflow */
+  | { type: "cancel"; workflow: number; tasks: readonly number[] | null; reason: string }
+  /** run these again, with everything downstream that did not succeed; `rebuild` = succeeded downstream too */
+  | { type: "retry"; workflow: number; tasks: readonly number[]; rebuild: boolean }
+  | { type: "timer" };
+
+/** Per entry of a finished batch. */
+export const VERDICT_OTHER = 0;
+/** the task's accepted completion */
+export const VERDICT_ACCEPTED = 1;
+/** not a live attempt: answered `superseded`, nothing is recorded */
+export const VERDICT_SUPERSEDED = 2;
+
+export type Effect =
+  | {
+      type: "assign";
+      worker: number;
+      workflow: number;
+      block: number;
+      cls: number;
+      tasks: number[];
+      attempts: number[];
+      /** how many of this class the worker may run at a time from now on; what it holds beyond that waits there */
+      width: number;
+    }
+  | { type: "verdicts"; worker: number; batch: Finished; verdicts: Uint8Array }
+  | {
+      type: "lost";
+      worker: number;
+      workflow: number;
+      tasks: number[];
+      attempts: number[];
+      outcome: "worker_lost" | "preempted";
+    }
+  | {
+      type: "kill";
+      worker: number;
+      workflow: number;
+      tasks: number[];
+      attempts: number[];
+      reason: "canceled" | "superseded";
+    }
+  | { type: "revoke"; worker: number; workflow: number; tasks: number[]; attempts: number[] }
+  | { type: "drain"; worker: number }
+  | { type: "canceled"; workflow: number; tasks: number[]; reason: string }
+  | { type: "reset"; workflow: number; tasks: number[] }
+  /** nothing is left to do (true), or there is again (false) */
+  | { type: "ended"; workflow: number; ended: boolean };

@@ -1,0 +1,137 @@
+/**
+ * A workflow as every room sees it: what `spec/` makes of a document, what the ledger stores (as JSON)
+ * and what a worker gets of it. Plain data only.
+ *
+ * A workflow is a list of *blocks*. A block is a run of tasks that differ only by their parameters (a task
+ * array: one template, never expanded) or only by command, files and environment (`explicit` tasks written out
+ * one by one, gathered when everything else about them is equal).
+ * Tasks are numbered through all blocks from 0; block `b` owns `first ≤ task < first + count`.
+ */
+
+/** Text with references to parameters, by their place in the parameter table: "a_{i:03d}" is ["a_", {p: 0, f: "03d"}]. */
+export type TextTemplate = string | readonly (string | TextReference)[];
+export interface TextReference {
+  /** index of the parameter in the block's table */
+  p: number;
+  /** format such as "03d" or ".4f"; absent = as written */
+  f?: string;
+}
+
+/** The values of one parameter: an arithmetic range (numbers print with `decimals` places at most, shortest form) or a list. */
+export type ParameterValues =
+  { from: number; step: number; count: number; decimals: number } | readonly string[];
+
+export interface ParameterTable {
+  names: readonly string[];
+  values: readonly ParameterValues[];
+  /** product: the last parameter varies fastest; zip: all lists have equal length */
+  mode: "product" | "zip";
+}
+
+export type Command =
+  | { kind: "argv"; argv: readonly TextTemplate[] }
+  /** decided by the worker: direct execution when no shell is needed, else /bin/sh */
+  | { kind: "auto"; text: TextTemplate }
+  | { kind: "shell"; shell: "sh" | "bash"; text: TextTemplate }
+  /** split as POSIX words, executed directly, never a shell */
+  | { kind: "words"; text: TextTemplate };
+
+/** What distinguishes the tasks of an `explicit` block from each other, and what a template says of an array. */
+export interface TaskBody {
+  name: TextTemplate;
+  command: Command;
+  /** paths as written; relative ones resolve against the workflow's cwd */
+  inputs?: readonly TextTemplate[];
+  outputs?: readonly TextTemplate[];
+  env?: Readonly<Record<string, TextTemplate>>;
+}
+
+/** Resources one task needs. Memory and disk in bytes, runtime in seconds (an estimate; null = unknown, fits any limit). */
+export interface Requirement {
+  cpus: number;
+  memoryBytes: number;
+  diskBytes: number;
+  gpus: number;
+  /** accepted and stored; tasks run on one node */
+  nodes: number;
+  runtimeSeconds: number | null;
+  custom?: Readonly<Record<string, number>>;
+}
+
+export const DEFAULT_REQUIREMENT: Requirement = {
+  cpus: 1,
+  memoryBytes: 0,
+  diskBytes: 0,
+  gpus: 0,
+  nodes: 1,
+  runtimeSeconds: null,
+};
+
+/** What is equal for all tasks of a block. */
+export interface BlockPolicy {
+  requirement: Requirement;
+  /** tasks expected to behave alike; an array's default is its template's name */
+  category: string;
+  /** further attempts after the task's own failures */
+  retries: number;
+  /** kills; null = none */
+  timeoutSeconds: number | null;
+  onUpstreamFailure: "skip" | "run";
+  /** higher first */
+  priority: number;
+  /** absolute; null = the workflow's */
+  cwd: string | null;
+  /** name of a scheduler this is bound to; null = anywhere */
+  scheduler: string | null;
+}
+
+export interface ArrayBlock extends BlockPolicy {
+  kind: "array";
+  first: number;
+  count: number;
+  /** the template's name as written in the document, e.g. "compress_{i:03d}" */
+  title: string;
+  parameters: ParameterTable;
+  body: TaskBody;
+}
+
+export interface ExplicitBlock extends BlockPolicy {
+  kind: "explicit";
+  first: number;
+  count: number;
+  /** the bodies, or null once the ledger keeps them (they are then read in batches ahead of dispatch) */
+  bodies: readonly TaskBody[] | null;
+}
+
+export type Block = ArrayBlock | ExplicitBlock;
+
+/**
+ * A dependency set: its members all have to end before its dependents start. A dependency of 10,000 tasks on
+ * 10,000 others is one set: 20,000 entries, not 10⁸.
+ * Members and dependents are task ranges [first, count].
+ */
+export interface DependencySet {
+  members: readonly (readonly [first: number, count: number])[];
+  dependents: readonly (readonly [first: number, count: number])[];
+}
+
+export interface WorkflowDefinition {
+  name: string;
+  /** absolute path of the document, or null for ad-hoc runs */
+  source: string | null;
+  /** absolute folder of the document (`${spec_dir}`), or the cwd */
+  specDir: string;
+  /** absolute; relative paths and commands resolve against it */
+  cwd: string;
+  blocks: readonly Block[];
+  /** edges task → task as flat pairs [upstream, dependent, upstream, dependent, …] */
+  edges: readonly number[];
+  /** element-wise edges between equally long runs: task upstream+k → dependent+k */
+  runs: readonly { upstream: number; dependent: number; count: number }[];
+  sets: readonly DependencySet[];
+  taskCount: number;
+  priority: number;
+  sortMethod: "auto" | "gpus_runtime_memory" | "gpus_memory_runtime" | "none";
+  /** names of schedulers in the document, in order; ids are given by the server */
+  schedulers: readonly { name: string; fields: Readonly<Record<string, unknown>> }[];
+}

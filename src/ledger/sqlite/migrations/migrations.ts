@@ -1,0 +1,10 @@
+import initial from "./0001_initial.sql" with { type: "text" };
+
+/** One step of the schema; `version` counts from 1 without gaps. A migration that was released is never changed. */
+export interface Migration {
+  version: number;
+  name: string;
+  sql: string;
+}
+
+export const MIGRATIONS: readonly Migration[] = [{ version: 1, name: "initial", sql: initial }];

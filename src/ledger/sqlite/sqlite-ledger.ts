@@ -1,0 +1,131 @@
+import type { Database } from "bun:sqlite";
+import { HoldallError } from "../../core/error.ts";
+import type { Ledger, LedgerRecord } from "../ledger.ts";
+import { ledgerError } from "./failure.ts";
+import { readAttempts, readLatestAttempt, readOutput } from "./read-attempts.ts";
+import { readFiles, readHistory, visitStatistics } from "./read-history.ts";
+import { replaceDefinition } from "./replace.ts";
+import { inTransaction, prepareStatements } from "./statements.ts";
+import { recordWriter } from "./write-records.ts";
+import {
+  deleteWorkflow,
+  insertWorkflow,
+  noWorkflow,
+  readBodies,
+  readDefinition,
+  workflowRow,
+} from "./write-workflows.ts";
+
+/** The verbs over an open, migrated database. `release` is called just before the lock is given up. */
+export function createSqliteLedger(database: Database, path: string, release: () => void): Ledger {
+  const sql = prepareStatements(database);
+  let open = true;
+
+  function transaction<T>(work: () => T): T {
+    return inTransaction(database, sql, work);
+  }
+
+  function ledgerUuid(): string {
+    const known = sql.row("get_meta", "uuid");
+    if (known !== null) return known[0] as string;
+    const made = crypto.randomUUID();
+    transaction(() => sql.run("set_meta", "uuid", made));
+    return made;
+  }
+
+  function prepared(): [string, (record: LedgerRecord) => void] {
+    try {
+      return [ledgerUuid(), recordWriter(sql)];
+    } catch (error) {
+      sql.finalize();
+      throw error;
+    }
+  }
+  const [uuid, write] = prepared();
+
+  function existing(workflow: number): number {
+    if (sql.row("get_workflow", workflow) === null) throw noWorkflow(workflow);
+    return workflow;
+  }
+
+  function close(): void {
+    if (!open) return;
+    open = false;
+    sql.finalize();
+    release();
+    database.close();
+  }
+
+  const verbs: Omit<Ledger, "uuid" | "close"> = {
+    insertWorkflow: (definition, digest, options, nowMs) =>
+      transaction(() => insertWorkflow(sql, definition, digest, options, nowMs)),
+    replaceDefinition: (workflow, definition, digest, mapping) =>
+      transaction(() => replaceDefinition(sql, workflow, definition, digest, mapping)),
+    updateOptions: (workflow, options) =>
+      transaction(() => sql.run("update_options", existing(workflow), JSON.stringify(options))),
+    workflows: () => sql.rows("all_workflows").map(workflowRow),
+    workflow: (id) => {
+      const row = sql.row("get_workflow", id);
+      return row === null ? null : workflowRow(row);
+    },
+    definition: (workflow) => readDefinition(sql, workflow),
+    bodies: (workflow, tasks) => readBodies(sql, workflow, tasks),
+    taskByName: (workflow, name) =>
+      (sql.row("task_by_name", workflow, name)?.[0] as number | undefined) ?? null,
+    history: (workflow) => {
+      const { results, attempts, canceled, assigned } = readHistory(sql, workflow);
+      return {
+        results: guardedRows(results),
+        attempts: guardedRows(attempts),
+        canceled: guardedRows(canceled),
+        assigned: guardedRows(assigned),
+      };
+    },
+    commit: (records) => {
+      if (records.length > 0) transaction(() => records.forEach(write));
+    },
+    attemptsOf: (workflow, task) => readAttempts(sql, workflow, task),
+    latestAttempts: (workflow, tasks) =>
+      tasks.map((task) => readLatestAttempt(sql, workflow, task)),
+    output: (workflow, task, attempt) => readOutput(sql, workflow, task, attempt),
+    resultStatistics: (workflow, visit) => visitStatistics(sql, workflow, visit),
+    files: (workflow) => readFiles(sql, workflow),
+    addWorker: (instance, host, pid, nowMs) =>
+      transaction(() => sql.row("add_worker", instance, host, pid, nowMs)![0] as number),
+    workerHost: (worker) => (sql.row("worker_host", worker)?.[0] as string | undefined) ?? null,
+    countResults: (workflow) => sql.row("count_results", workflow)![0] as number,
+    clearAssignments: (workflow) => transaction(() => sql.run("delete_assignments", workflow)),
+    deleteWorkflow: (workflow) => transaction(() => deleteWorkflow(sql, existing(workflow))),
+  };
+  return { uuid, ...guarded(verbs), close };
+
+  /** The same for rows that are read while the caller iterates. */
+  function guardedRows<T>(rows: Iterable<T>): Iterable<T> {
+    return {
+      *[Symbol.iterator](): Generator<T> {
+        try {
+          yield* rows;
+        } catch (error) {
+          throw ledgerError(error, path);
+        }
+      },
+    };
+  }
+
+  /** Each verb with SQLite's errors told in our words. */
+  function guarded<T extends object>(unguarded: T): T {
+    const result = Object.entries(unguarded).map(([name, verb]) => [
+      name,
+      (...values: unknown[]): unknown => {
+        if (!open)
+          throw new HoldallError("internal", `the ledger ${path} was closed before ${name}`);
+        try {
+          return (verb as (...values: unknown[]) => unknown)(...values);
+        } catch (error) {
+          throw ledgerError(error, path);
+        }
+      },
+    ]);
+    return Object.fromEntries(result) as T;
+  }
+}

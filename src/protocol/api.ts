@@ -1,0 +1,99 @@
+/**
+ * The HTTP API's answers, as TypeScript sees them. The same handlers answer on the owner's Unix socket, on `serve`'s port and,
+ * when a state directory has no owner, inside the command itself.
+ *
+ *   GET    /healthz                                 {"ok":true}
+ *   GET    /api/v1/workflows                        {workflows: WorkflowStatus[]}
+ *   POST   /api/v1/workflows                        SubmitRequest → SubmitAnswer
+ *   GET    /api/v1/workflows/:id                    WorkflowStatus          (:id = integer or "latest")
+ *   GET    /api/v1/workflows/:id/summary            WorkflowSummary
+ *   GET    /api/v1/workflows/:id/tasks?state=&name=&cursor=&limit=   TaskPage
+ *   GET    /api/v1/workflows/:id/tasks/:task        TaskDetail              (:task = name, URL-encoded)
+ *   GET    /api/v1/workflows/:id/tasks/:task/output?attempt=&stream=stdout|stderr&offset=&follow=1   bytes
+ *   POST   /api/v1/workflows/:id/cancel             {tasks?: string[], reason?} → {canceled: n}
+ *   POST   /api/v1/workflows/:id/retry              {tasks?: string[], states?: TaskState[]} → {reset: n}
+ */
+import type { TaskState } from "../core/states.ts";
+
+export interface TaskCounts {
+  blocked: number;
+  ready: number;
+  assigned: number;
+  running: number;
+  succeeded: number;
+  failed: number;
+  canceled: number;
+  skipped: number;
+}
+
+export type WorkflowState = "running" | "succeeded" | "failed" | "canceled" | "interrupted";
+
+export interface WorkflowStatus {
+  workflow_id: number;
+  name: string;
+  /** running: work left and an owner; interrupted: work left and nobody working on it */
+  state: WorkflowState;
+  tasks: TaskCounts;
+}
+
+export interface TaskItem {
+  name: string;
+  state: TaskState;
+  /** attempts so far */
+  attempts: number;
+  exit_code: number | null;
+  outcome: string | null;
+  host: string | null;
+  wall_seconds: number | null;
+  cpu_seconds: number | null;
+  peak_memory_bytes: number | null;
+}
+
+export interface TaskPage {
+  tasks: TaskItem[];
+  next_cursor: string | null;
+}
+
+export interface AttemptItem {
+  attempt: number;
+  outcome: string;
+  accepted: boolean;
+  exit_code: number | null;
+  signal: number | null;
+  host: string | null;
+  started_at: string | null;
+  wall_seconds: number | null;
+  cpu_seconds: number | null;
+  peak_memory_bytes: number | null;
+  message: string | null;
+}
+
+export interface TaskDetail extends TaskItem {
+  command: string;
+  cwd: string;
+  attempts_detail: AttemptItem[];
+}
+
+/** Mean and quantiles in seconds (run time, cpu) or bytes (memory) of accepted completions that ran. */
+export interface Spread {
+  mean: number;
+  p50: number;
+  p95: number;
+  max: number;
+}
+
+export interface WorkflowSummary {
+  status: WorkflowStatus;
+  run_time: Spread | null;
+  cpu_time: Spread | null;
+  peak_memory: Spread | null;
+  /** the first failed tasks in task order (at most 10), with the last lines of their output */
+  failures: {
+    name: string;
+    outcome: string;
+    exit_code: number | null;
+    message: string | null;
+    stderr_tail: string;
+    stdout_tail: string;
+  }[];
+}

@@ -1,0 +1,143 @@
+/**
+ * The worker session: what server and worker say to each other, over memory (embedded) or a WebSocket.
+ * Frames are batched and columnar: a million tasks a second must not become a million objects.
+ * Times are milliseconds since the epoch, durations microseconds, sizes bytes.
+ */
+import type { FileStamp } from "../core/files.ts";
+import type { ParameterTable, Requirement, TaskBody, TextTemplate } from "../core/workflow.ts";
+
+export const SESSION_VERSION = 1;
+
+/** What a worker brings. `maxParallel` = queue depth: all resources are ignored. */
+export interface Offer {
+  cpus: number;
+  memoryBytes: number;
+  diskBytes: number;
+  gpus: number;
+  custom?: Readonly<Record<string, number>>;
+  maxParallel: number | null;
+  /** seconds the worker will live; null = for ever */
+  timeLimitSeconds: number | null;
+  /** name of the scheduler it was started by; null = none */
+  scheduler: string | null;
+  features?: readonly string[];
+}
+
+/** What a worker needs to know of a block to run its tasks; sent once per session. */
+export interface WorkerTemplate {
+  workflow: number;
+  block: number;
+  first: number;
+  cwd: string;
+  requirement: Requirement;
+  timeoutSeconds: number | null;
+  captureStdout: boolean;
+  captureStderr: boolean;
+  /** null for explicit blocks: bodies then travel with each run frame */
+  parameters: ParameterTable | null;
+  body: TaskBody | null;
+  /** added to every attempt's environment, before the body's own */
+  env: Readonly<Record<string, TextTemplate>>;
+}
+
+export type ToWorker =
+  | { type: "welcome"; version: number; worker: number; heartbeatMs: number; lossMs: number }
+  | { type: "template"; template: WorkerTemplate }
+  | {
+      type: "run";
+      workflow: number;
+      block: number;
+      tasks: number[];
+      attempts: number[];
+      /** class of equal requirements */
+      cls: number;
+      /** how many of this class the worker may run at a time from now on; what it holds beyond that waits there */
+      width: number;
+      /** for explicit blocks, one per task */
+      bodies?: TaskBody[];
+    }
+  | { type: "kill"; workflow: number; tasks: number[]; attempts: number[]; reason: KillReason }
+  /** take back attempts that have not started */
+  | { type: "revoke"; workflow: number; tasks: number[]; attempts: number[] }
+  /** send what the attempt wrote so far and everything it writes from now on (`live` frames), or stop that */
+  | { type: "follow"; workflow: number; task: number; attempt: number; on: boolean }
+  /** results up to this frame number are durable */
+  | { type: "ack"; seq: number }
+  | { type: "drain" };
+
+export const KILL_REASONS = ["canceled", "superseded", "preempted", "stopped"] as const;
+export type KillReason = (typeof KILL_REASONS)[number];
+
+export type ToServer =
+  | {
+      type: "hello";
+      version: number;
+      /** unique for the worker process: a re-connect with the same one takes up where it was */
+      instance: string;
+      host: string;
+      pid: number;
+      offer: Offer;
+      /** attempts that are still running or whose results are not acknowledged */
+      held: { workflow: number; tasks: number[]; attempts: number[] }[];
+    }
+  | { type: "started"; workflow: number; tasks: number[]; attempts: number[]; startedMs: number[] }
+  | { type: "finished"; seq: number; batches: FinishedBatch[] }
+  | { type: "revoked"; workflow: number; tasks: number[]; attempts: number[] }
+  /** output beyond what travels with the result, in order, ahead of it */
+  | {
+      type: "spill";
+      workflow: number;
+      task: number;
+      attempt: number;
+      stream: "stdout" | "stderr";
+      data: Uint8Array;
+    }
+  | {
+      type: "live";
+      workflow: number;
+      task: number;
+      attempt: number;
+      stream: "stdout" | "stderr";
+      data: Uint8Array;
+    }
+  | { type: "alive" }
+  | { type: "drained" };
+
+/** Results of attempts of one workflow; all arrays have the same length. */
+export interface FinishedBatch {
+  workflow: number;
+  /** class of equal requirements, as in the run frame */
+  cls: number;
+  tasks: number[];
+  attempts: number[];
+  /** index into OUTCOMES */
+  outcomes: number[];
+  /** exit code, or -signal, or null when it never ran */
+  exits: (number | null)[];
+  startedMs: number[];
+  wallUs: number[];
+  userUs: number[];
+  systemUs: number[];
+  peakBytes: (number | null)[];
+  /** output of those that wrote any: [position in the batch, stdout, stderr] */
+  outputs: FinishedOutput[];
+  /** a sentence for those that need one ("cannot execute ./x: ENOENT"): [position in the batch, text] */
+  messages: [position: number, text: string][];
+  /** declared files of those that succeeded and have any */
+  files: [position: number, stamps: FileStamp[]][];
+}
+
+export interface FinishedOutput {
+  at: number;
+  stdout: Uint8Array | null;
+  stderr: Uint8Array | null;
+  /** bytes written in all, when more than what travels here */
+  stdoutBytes: number;
+  stderrBytes: number;
+}
+
+/** One end of a session. The memory and the WebSocket transports implement it. */
+export interface Channel<Out> {
+  send(frames: readonly Out[]): void;
+  close(): void;
+}

@@ -1,0 +1,489 @@
+/**
+ * The shell around core and ledger. A turn takes what has arrived, applies it, commits all records in one transaction and then sends:
+ * that order is the durability promise. When the disk refuses, records and messages are held back together and tried again; nothing is
+ * acknowledged or started meanwhile.
+ */
+import { HoldallError, toHoldallError } from "../core/error.ts";
+import { apply, type Core, type CoreConfig, createCore, decide } from "../core/core.ts";
+import { type CoreEvent, type Effect, VERDICT_ACCEPTED, VERDICT_SUPERSEDED } from "../core/events.ts";
+import { outcomeIndex } from "../core/states.ts";
+import type { Tasks } from "../core/tasks.ts";
+import type { WorkflowDefinition } from "../core/workflow.ts";
+import type {
+  Ledger,
+  LedgerRecord,
+  OutputRow,
+  WorkflowOptions,
+  WorkflowRow,
+} from "../ledger/ledger.ts";
+import type { FinishedBatch, Offer, ToServer, ToWorker } from "../protocol/session.ts";
+import { LiveOutput } from "./live-output.ts";
+import { restoreWorkflow } from "./restore.ts";
+import { SpillFiles } from "./spill-files.ts";
+import { workerTemplate } from "./worker-template.ts";
+
+export interface EngineOptions {
+  ledger: Ledger;
+  stateDir: string;
+  now(): number;
+  core?: Partial<CoreConfig>;
+}
+
+/** One connected worker as the engine sees it. */
+interface Session {
+  worker: number;
+  send(frames: readonly ToWorker[]): void;
+  templates: Set<string>;
+}
+
+const RETRY_STORAGE_MS = 1000;
+const WORKER_LOST = outcomeIndex("worker_lost");
+const PREEMPTED = outcomeIndex("preempted");
+
+/** What a test or a front end may listen to. */
+export interface EngineEvents {
+  ended(workflow: number): void;
+  /** results of a workflow became durable */
+  committed(workflow: number, batch: FinishedBatch): void;
+  drained(worker: number): void;
+  storage(error: HoldallError | null): void;
+}
+
+export class Engine {
+  readonly ledger: Ledger;
+  readonly core: Core;
+  readonly live: LiveOutput;
+  readonly #options: EngineOptions;
+  readonly #sessions = new Map<number, Session>();
+  readonly #rows = new Map<number, WorkflowRow>();
+  readonly #spill: SpillFiles;
+  readonly #listeners = new Set<Partial<EngineEvents>>();
+  /** attempts that ended since this process began, by workflow */
+  readonly attemptsEnded = new Map<number, number>();
+  #inbox: { worker: number; frames: readonly ToServer[] }[] = [];
+  #scheduled = false;
+  #records: LedgerRecord[] = [];
+  #outbox: { session: Session; frame: ToWorker }[] = [];
+  #after: (() => void)[] = [];
+  #storageError: HoldallError | null = null;
+  #closed = false;
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+    this.ledger = options.ledger;
+    this.core = createCore(options.core);
+    this.#spill = new SpillFiles(options.stateDir);
+    this.live = new LiveOutput((worker, frame) => this.#sessions.get(worker)?.send([frame]));
+  }
+
+  get spill(): SpillFiles {
+    return this.#spill;
+  }
+
+  listen(events: Partial<EngineEvents>): () => void {
+    this.#listeners.add(events);
+    return () => this.#listeners.delete(events);
+  }
+
+  // ---- workflows
+
+  /** Stores a workflow and takes it up. Nothing remains when it throws. */
+  submit(definition: WorkflowDefinition, digest: string, options: WorkflowOptions): WorkflowRow {
+    this.#refuseWhenFull();
+    const row = this.ledger.insertWorkflow(definition, digest, options, this.#options.now());
+    this.#rows.set(row.id, row);
+    const stored = { ...definition, blocks: withoutBodies(definition) };
+    this.event({ type: "workflow", workflow: row.id, definition: stored, restored: null });
+    return row;
+  }
+
+  /** Takes up a workflow that the ledger holds. `lostWorkers`: attempts in flight when the last owner died are recorded as lost. */
+  load(id: number, lostWorkers: boolean): WorkflowRow {
+    const row = this.ledger.workflow(id);
+    if (!row) throw new HoldallError("not_found", `there is no workflow ${id}`);
+    this.#rows.set(id, row);
+    const definition = this.ledger.definition(id);
+    const { restored, lost } = restoreWorkflow(this.ledger, row, lostWorkers);
+    if (lost) {
+      this.ledger.commit([lost]);
+      this.ledger.clearAssignments(id);
+    }
+    this.event({ type: "workflow", workflow: id, definition, restored });
+    return row;
+  }
+
+  forget(id: number): void {
+    this.event({ type: "forget_workflow", workflow: id });
+    this.#rows.delete(id);
+  }
+
+  row(id: number): WorkflowRow | undefined {
+    return this.#rows.get(id);
+  }
+
+  tasks(id: number): Tasks | undefined {
+    return this.core.workflows.get(id);
+  }
+
+  /** Replaces what is known of a row after the ledger changed it. */
+  setRow(row: WorkflowRow): void {
+    this.#rows.set(row.id, row);
+  }
+
+  // ---- workers
+
+  /** Connects a worker; returns its id. */
+  join(
+    instance: string,
+    host: string,
+    pid: number,
+    offer: Offer,
+    send: (frames: readonly ToWorker[]) => void,
+  ): number {
+    const worker = this.ledger.addWorker(instance, host, pid, this.#options.now());
+    this.#sessions.set(worker, { worker, send, templates: new Set() });
+    this.event({ type: "worker_joined", worker, capacity: offer });
+    return worker;
+  }
+
+  lose(worker: number, outcome: "worker_lost" | "preempted"): void {
+    this.#sessions.delete(worker);
+    this.live.workerLost(worker);
+    this.event({ type: "worker_lost", worker, outcome });
+  }
+
+  receive(worker: number, frames: readonly ToServer[]): void {
+    this.#inbox.push({ worker, frames });
+    this.#schedule();
+  }
+
+  // ---- turns
+
+  /** Applies an event of our own in the next turn's transaction. */
+  event(event: CoreEvent): void {
+    this.#perform(apply(this.core, event, this.#options.now()));
+    this.#schedule();
+  }
+
+  /** Calls back once everything decided so far is durable. */
+  whenDurable(): Promise<void> {
+    return new Promise((done) => {
+      this.#after.push(done);
+      this.#schedule();
+    });
+  }
+
+  get storageError(): HoldallError | null {
+    return this.#storageError;
+  }
+
+  close(): void {
+    this.#closed = true;
+    if (this.#records.length > 0) this.#commit();
+    this.#spill.close();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#closed) return;
+    this.#scheduled = true;
+    setImmediate(() => this.#turn());
+  }
+
+  #turn(): void {
+    this.#scheduled = false;
+    if (this.#closed) return;
+    const inbox = this.#inbox;
+    this.#inbox = [];
+    for (const { worker, frames } of inbox)
+      for (const frame of frames) this.#frame(worker, frame);
+    this.#perform(decide(this.core, this.#options.now()));
+    if (!this.#commit()) return;
+    const outbox = this.#outbox;
+    this.#outbox = [];
+    const after = this.#after;
+    this.#after = [];
+    sendAll(outbox);
+    for (const done of after) done();
+  }
+
+  #commit(): boolean {
+    if (this.#records.length === 0) return true;
+    try {
+      this.#spill.sync();
+      this.ledger.commit(this.#records);
+    } catch (error) {
+      this.#storageFailed(toHoldallError(error));
+      return false;
+    }
+    this.#records = [];
+    if (this.#storageError) {
+      this.#storageError = null;
+      for (const each of this.#listeners) each.storage?.(null);
+    }
+    return true;
+  }
+
+  /** Nothing is sent until the records are stored: try again in a while. */
+  #storageFailed(error: HoldallError): void {
+    if (error.code !== "storage") throw error;
+    if (!this.#storageError) for (const each of this.#listeners) each.storage?.(error);
+    this.#storageError = error;
+    setTimeout(() => this.#schedule(), RETRY_STORAGE_MS);
+  }
+
+  #refuseWhenFull(): void {
+    if (this.#storageError) throw this.#storageError;
+  }
+
+  #frame(worker: number, frame: ToServer): void {
+    const now = this.#options.now();
+    switch (frame.type) {
+      case "finished":
+        for (const batch of frame.batches)
+          this.#perform(apply(this.core, { type: "finished", worker, batch }, now));
+        this.#send(worker, { type: "ack", seq: frame.seq });
+        break;
+      case "started":
+        this.#perform(
+          apply(
+            this.core,
+            {
+              type: "started",
+              worker,
+              workflow: frame.workflow,
+              tasks: frame.tasks,
+              attempts: frame.attempts,
+            },
+            now,
+          ),
+        );
+        break;
+      case "revoked":
+        this.#perform(
+          apply(
+            this.core,
+            {
+              type: "revoked",
+              worker,
+              workflow: frame.workflow,
+              tasks: frame.tasks,
+              attempts: frame.attempts,
+            },
+            now,
+          ),
+        );
+        break;
+      case "spill":
+        this.#spill.append(frame.workflow, frame.task, frame.attempt, frame.stream, frame.data);
+        break;
+      case "live":
+        this.live.arrived(frame);
+        break;
+      case "drained":
+        this.#after.push(() => {
+          for (const each of this.#listeners) each.drained?.(worker);
+        });
+        break;
+      case "hello":
+      case "alive":
+        break;
+    }
+  }
+
+  #perform(effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      switch (effect.type) {
+        case "assign":
+          this.#assign(effect);
+          break;
+        case "verdicts":
+          this.#verdicts(effect);
+          break;
+        case "lost":
+          this.#lost(effect);
+          break;
+        case "kill":
+        case "revoke": {
+          const { worker, ...frame } = effect;
+          this.#send(worker, frame);
+          break;
+        }
+        case "drain":
+          this.#send(effect.worker, { type: "drain" });
+          break;
+        case "canceled":
+          this.#records.push({
+            kind: "canceled",
+            workflow: effect.workflow,
+            tasks: effect.tasks,
+            reason: effect.reason,
+            atMs: this.#options.now(),
+          });
+          break;
+        case "reset":
+          this.#records.push({ kind: "reset", workflow: effect.workflow, tasks: effect.tasks });
+          break;
+        case "ended":
+          this.#ended(effect.workflow, effect.ended);
+          break;
+      }
+    }
+  }
+
+  #send(worker: number, frame: ToWorker): void {
+    const session = this.#sessions.get(worker);
+    if (session) this.#outbox.push({ session, frame });
+  }
+
+  #assign(effect: Extract<Effect, { type: "assign" }>): void {
+    const { worker, workflow, block, tasks, attempts, cls, width } = effect;
+    this.#records.push({ kind: "assigned", workflow, worker, tasks, attempts });
+    const session = this.#sessions.get(worker);
+    const row = this.#rows.get(workflow);
+    const definition = this.core.workflows.get(workflow)?.definition;
+    if (!session || !row || !definition) return;
+    const key = `${workflow}/${block}`;
+    if (!session.templates.has(key)) {
+      session.templates.add(key);
+      this.#send(worker, {
+        type: "template",
+        template: workerTemplate(workflow, block, definition, row.options),
+      });
+    }
+    const frame: ToWorker = { type: "run", workflow, block, tasks, attempts, cls, width };
+    if (definition.blocks[block]!.kind === "explicit")
+      frame.bodies = this.ledger.bodies(workflow, tasks);
+    this.#send(worker, frame);
+  }
+
+  #verdicts(effect: Extract<Effect, { type: "verdicts" }>): void {
+    const batch = effect.batch as FinishedBatch;
+    const { verdicts } = effect;
+    const kept = verdicts.includes(VERDICT_SUPERSEDED) ? withoutSuperseded(batch, verdicts) : batch;
+    const accepted =
+      kept === batch
+        ? verdicts
+        : verdicts.filter((verdict) => verdict !== VERDICT_SUPERSEDED);
+    const { workflow } = batch;
+    if (kept.tasks.length === 0) return;
+    const outputs: OutputRow[] = kept.outputs.map(({ at, ...rest }) => ({
+      task: kept.tasks[at]!,
+      attempt: kept.attempts[at]!,
+      ...rest,
+    }));
+    for (const row of outputs) this.#spill.finish(workflow, row.task, row.attempt);
+    this.#records.push({
+      kind: "finished",
+      workflow,
+      worker: effect.worker,
+      columns: kept,
+      accepted,
+      messages: kept.messages,
+      outputs,
+    });
+    for (const [at, files] of kept.files)
+      if (accepted[at] === VERDICT_ACCEPTED)
+        this.#records.push({ kind: "files", workflow, task: kept.tasks[at]!, files });
+    this.attemptsEnded.set(
+      workflow,
+      (this.attemptsEnded.get(workflow) ?? 0) + kept.tasks.length,
+    );
+    if (this.live.any) this.live.finished(workflow, kept.tasks, kept.attempts);
+    this.#after.push(() => {
+      for (const each of this.#listeners) each.committed?.(workflow, kept);
+    });
+  }
+
+  #lost(effect: Extract<Effect, { type: "lost" }>): void {
+    const { workflow, worker, tasks, attempts, outcome } = effect;
+    const number = outcome === "preempted" ? PREEMPTED : WORKER_LOST;
+    this.#records.push(lostRecord(workflow, worker, tasks, attempts, number));
+    this.attemptsEnded.set(workflow, (this.attemptsEnded.get(workflow) ?? 0) + tasks.length);
+    if (this.live.any) this.live.finished(workflow, tasks, attempts);
+  }
+
+  #ended(workflow: number, ended: boolean): void {
+    const atMs = ended ? this.#options.now() : null;
+    this.#records.push({ kind: "ended", workflow, atMs });
+    const row = this.#rows.get(workflow);
+    if (row) this.#rows.set(workflow, { ...row, endedMs: atMs });
+    if (ended)
+      this.#after.push(() => {
+        for (const each of this.#listeners) each.ended?.(workflow);
+      });
+  }
+}
+
+function sendAll(outbox: readonly { session: Session; frame: ToWorker }[]): void {
+  const bySession = new Map<Session, ToWorker[]>();
+  for (const { session, frame } of outbox) {
+    const list = bySession.get(session);
+    if (list) list.push(frame);
+    else bySession.set(session, [frame]);
+  }
+  for (const [session, frames] of bySession) session.send(frames);
+}
+
+function withoutBodies(definition: WorkflowDefinition): WorkflowDefinition["blocks"] {
+  return definition.blocks.map((block) =>
+    block.kind === "explicit" ? { ...block, bodies: null } : block,
+  );
+}
+
+/** The record of attempts that ended without a result. */
+export function lostRecord(
+  workflow: number,
+  worker: number,
+  tasks: number[],
+  attempts: number[],
+  outcome: number,
+): LedgerRecord {
+  const nothing = tasks.map(() => null);
+  return {
+    kind: "finished",
+    workflow,
+    worker,
+    columns: {
+      tasks,
+      attempts,
+      outcomes: tasks.map(() => outcome),
+      exits: nothing,
+      startedMs: nothing,
+      wallUs: nothing,
+      userUs: nothing,
+      systemUs: nothing,
+      peakBytes: nothing,
+    },
+    accepted: new Uint8Array(tasks.length),
+    messages: [],
+    outputs: [],
+  };
+}
+
+function withoutSuperseded(batch: FinishedBatch, verdicts: Uint8Array): FinishedBatch {
+  const place = new Map<number, number>();
+  verdicts.forEach((verdict, at) => {
+    if (verdict !== VERDICT_SUPERSEDED) place.set(at, place.size);
+  });
+  const pick = <T>(list: readonly T[]): T[] => list.filter((_, at) => place.has(at));
+  const moved = <T>(list: readonly [number, T][]): [number, T][] =>
+    list.filter(([at]) => place.has(at)).map(([at, value]) => [place.get(at)!, value]);
+  return {
+    workflow: batch.workflow,
+    cls: batch.cls,
+    tasks: pick(batch.tasks),
+    attempts: pick(batch.attempts),
+    outcomes: pick(batch.outcomes),
+    exits: pick(batch.exits),
+    startedMs: pick(batch.startedMs),
+    wallUs: pick(batch.wallUs),
+    userUs: pick(batch.userUs),
+    systemUs: pick(batch.systemUs),
+    peakBytes: pick(batch.peakBytes),
+    outputs: batch.outputs
+      .filter(({ at }) => place.has(at))
+      .map((output) => ({ ...output, at: place.get(output.at)! })),
+    messages: moved(batch.messages),
+    files: moved(batch.files),
+  };
+}

@@ -1,0 +1,147 @@
+/** The keys a document may have, and what is said of any other. */
+import type { SpecMap, Path } from "./document.ts";
+import { nearest } from "./nearest.ts";
+import type { Reader } from "./values.ts";
+
+/** Each key with the name it is known by here; aliases are Torc's. */
+type Keys = Readonly<Record<string, string>>;
+
+export const WORKFLOW_KEYS = {
+  name: "name",
+  description: "ignored",
+  user: "ignored",
+  project: "ignored",
+  metadata: "ignored",
+  cwd: "cwd",
+  env: "env",
+  tasks: "tasks",
+  jobs: "tasks",
+  resource_requirements: "resource_requirements",
+  parameters: "parameters",
+  priority: "priority",
+  slurm_schedulers: "slurm_schedulers",
+  job_sort_method: "sort_method",
+  jobs_sort_method: "sort_method",
+} as const satisfies Keys;
+
+export const TASK_KEYS = {
+  name: "name",
+  description: "ignored",
+  command: "command",
+  shell: "shell",
+  parameters: "parameters",
+  use_parameters: "use_parameters",
+  parameter_mode: "parameter_mode",
+  depends_on: "depends_on",
+  inputs: "inputs",
+  input_files: "inputs",
+  outputs: "outputs",
+  output_files: "outputs",
+  env: "env",
+  cwd: "cwd",
+  retries: "retries",
+  max_retries: "retries",
+  timeout: "timeout",
+  on_upstream_failure: "on_upstream_failure",
+  cancel_on_blocking_job_failure: "on_upstream_failure",
+  category: "category",
+  priority: "priority",
+  scheduler: "scheduler",
+  slurm_scheduler: "scheduler",
+  resource_requirements: "resource_requirements",
+  cpus: "cpus",
+  memory: "memory",
+  gpus: "gpus",
+  disk: "disk",
+  runtime: "runtime",
+} as const satisfies Keys;
+
+export const REQUIREMENT_KEYS = {
+  name: "name",
+  num_cpus: "cpus",
+  cpus: "cpus",
+  memory: "memory",
+  disk: "disk",
+  num_gpus: "gpus",
+  gpus: "gpus",
+  num_nodes: "nodes",
+  nodes: "nodes",
+  runtime: "runtime",
+  custom: "custom",
+} as const satisfies Keys;
+
+export const SCHEDULER_KEYS = {
+  name: "name",
+  account: "account",
+  gres: "gres",
+  mem: "mem",
+  nodes: "nodes",
+  ntasks_per_node: "ntasks_per_node",
+  partition: "partition",
+  qos: "qos",
+  tmp: "tmp",
+  walltime: "walltime",
+  extra: "extra",
+} as const satisfies Keys;
+
+/** Keys of Torc that mean something this version does not do: better refused than ignored. */
+const NOT_YET: ReadonlySet<string> = new Set([
+  "files",
+  "user_data",
+  "failure_handlers",
+  "failure_handler",
+  "actions",
+  "slurm_defaults",
+  "resource_monitor",
+  "invocation_script",
+  "supports_termination",
+  "depends_on_regexes",
+  "input_file_regexes",
+  "output_file_regexes",
+  "input_user_data",
+  "output_user_data",
+  "input_user_data_regexes",
+  "output_user_data_regexes",
+  "use_pending_failed",
+]);
+
+/** Tells every key of `map` that `keys` does not have, and every field that is given under two names. */
+export function checkKeys(
+  reader: Reader,
+  map: SpecMap,
+  keys: Keys,
+  path: Path,
+  owner: string,
+): void {
+  const given = new Map<string, string>();
+  for (const key in map) {
+    const field = Object.hasOwn(keys, key) ? keys[key]! : undefined;
+    if (field === undefined) unknownKey(reader, key, keys, path, owner);
+    else if (field !== "ignored") {
+      const other = given.get(field);
+      if (other === undefined) given.set(field, key);
+      else {
+        const message = `'${key}' and '${other}' say the same thing`;
+        reader.mistakes.add([...path, key], message, "keep one of them", { key: true });
+      }
+    }
+  }
+}
+
+function unknownKey(reader: Reader, key: string, keys: Keys, path: Path, owner: string): void {
+  const at = { key: true };
+  if (NOT_YET.has(key) || key.startsWith("compute_node_")) {
+    const message = `'${key}' is not supported yet`;
+    reader.mistakes.add([...path, key], message, "remove it", at);
+    return;
+  }
+  const near = nearest(key, Object.keys(keys));
+  const known = Object.keys(keys).join(", ");
+  const fix = near === null ? `the keys of ${owner} are ${known}` : `did you mean '${near}'?`;
+  reader.mistakes.add([...path, key], `${owner} has no key '${key}'`, fix, at);
+}
+
+/** The key under which a field is given, or undefined. */
+export function keyOf(map: SpecMap, ...keys: readonly string[]): string | undefined {
+  return keys.find((key) => Object.hasOwn(map, key));
+}

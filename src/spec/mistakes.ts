@@ -1,0 +1,60 @@
+/** Mistakes of a document, gathered so that all of them are told at once. */
+import { HoldallError, type ErrorDetail } from "../core/error.ts";
+import type { At, Path, SpecDocument } from "./document.ts";
+
+/** Further mistakes shown beside the first. */
+const SHOWN_OTHERS = 20;
+/** Kept to be put in the order of the document; more are only counted. */
+const KEPT = 200;
+
+export interface Mistakes {
+  readonly count: number;
+  add(path: Path, message: string, fix?: string, at?: At): void;
+  /** throws `spec` with everything gathered, in document order; returns when there is nothing */
+  throwAny(): void;
+}
+
+export function gatherMistakes(document: SpecDocument): Mistakes {
+  const kept: { path: Path; message: string; fix: string | undefined; at: At | undefined }[] = [];
+  const seen = new Set<string>();
+  let count = 0;
+  return {
+    get count() {
+      return count;
+    },
+    add(path, message, fix, at) {
+      if (kept.length < KEPT) {
+        const key = `${path.join("\n")}\n${message}`;
+        if (seen.has(key)) return;
+        seen.add(key);
+        kept.push({ path, message, fix, at });
+      }
+      count += 1;
+    },
+    throwAny() {
+      if (count === 0) return;
+      const details = kept.map(({ path, message, fix, at }) => ({
+        message,
+        fix,
+        place: { file: document.file, ...document.locate(path, at) },
+      }));
+      throw mistakesError(details, count);
+    },
+  };
+}
+
+/** One error of many: the first in document order, the others beside it. */
+export function mistakesError(
+  details: readonly (ErrorDetail & { place: { file: string; line: number; column: number } })[],
+  count: number = details.length,
+): HoldallError {
+  const ordered = details.toSorted(
+    (a, b) => a.place.line - b.place.line || a.place.column - b.place.column,
+  );
+  const [first, ...rest] = ordered;
+  if (!first) return new HoldallError("internal", "an error without a mistake");
+  const others: ErrorDetail[] = rest.slice(0, SHOWN_OTHERS);
+  const hidden = count - 1 - others.length;
+  if (hidden > 0) others.push({ message: `${hidden} more mistakes are not shown` });
+  return new HoldallError("spec", first.message, { place: first.place, fix: first.fix, others });
+}

@@ -1,0 +1,163 @@
+/** Readers of single values; each tells what is wrong and returns undefined when the value is not what the field takes. */
+import type { Parsed } from "../core/parameters.ts";
+import { isList, isMap, Literal, type Path, type SpecDocument, type SpecMap, type SpecValue } from "./document.ts";
+import type { Mistakes } from "./mistakes.ts";
+
+export interface Reader {
+  readonly document: SpecDocument;
+  readonly mistakes: Mistakes;
+}
+
+export function kindOf(value: SpecValue): string {
+  if (typeof value === "string") return "text";
+  if (isList(value)) return "a list";
+  if (isMap(value)) return "a mapping";
+  if (value.value === null) return "empty";
+  if (typeof value.value === "boolean") return `the boolean ${value.text}`;
+  if (typeof value.value === "string") return `'${value.text}', which YAML programs read as a boolean`;
+  return `the number ${value.text}`;
+}
+
+/** Says that a value is of the wrong kind; names the YAML trap when that is why. */
+export function wrongKind(reader: Reader, value: SpecValue, path: Path, expected: string): undefined {
+  const name = fieldName(path);
+  const source = reader.document.source(path).split("\n")[0]!.trim();
+  const key = typeof path.at(-1) === "number" ? "-" : `${String(path.at(-1))}:`;
+  const quote = (text: string): string => {
+    const shown = text.length > 60 ? `${text.slice(0, 57)}...` : text;
+    return shown.includes('"') ? `'${shown.replaceAll("'", "''")}'` : `"${shown}"`;
+  };
+  const wantsText = expected.startsWith("text");
+  if (wantsText && (isMap(value) || isList(value)) && /^[{[]/.test(source)) {
+    const shape = isMap(value) ? "{…} as a mapping" : "[…] as a list";
+    reader.mistakes.add(
+      path,
+      `YAML reads the unquoted ${shape}, and ${name} must be ${expected}`,
+      `quote the text: ${key} ${quote(source)}`,
+    );
+  } else if (wantsText && isMap(value) && /^\S.*:(\s|$)/.test(source) && !source.includes('"')) {
+    reader.mistakes.add(
+      path,
+      `YAML reads the unquoted \`: \` as a mapping, and ${name} must be ${expected}`,
+      `quote the text: ${key} ${quote(source)}`,
+      { needle: ":" },
+    );
+  } else if (value instanceof Literal && value.value !== null && wantsText) {
+    reader.mistakes.add(path, `${name} must be ${expected}, not ${kindOf(value)}`, `quote it: ${key} "${value.text}"`);
+  } else {
+    const empty = value instanceof Literal && value.value === null;
+    const fix = empty ? "give it a value, or remove the key" : `write ${expected}`;
+    reader.mistakes.add(path, `${name} must be ${expected}, not ${kindOf(value)}`, fix, { key: empty });
+  }
+  return undefined;
+}
+
+/** `command`, or `inputs[2]` for an item. */
+function fieldName(path: Path): string {
+  const last = path.at(-1);
+  if (typeof last === "number") return `item ${last + 1} of '${String(path.at(-2) ?? "the list")}'`;
+  return last === undefined ? "the document" : `'${last}'`;
+}
+
+/** Text that has to be text: numbers and booleans need quotes. */
+export function readText(reader: Reader, value: SpecValue, path: Path): string | undefined {
+  if (typeof value !== "string") return wrongKind(reader, value, path, "text");
+  if (value.trim() === "") {
+    reader.mistakes.add(path, `${fieldName(path)} is empty`, "give it a value, or remove the key");
+    return undefined;
+  }
+  return value;
+}
+
+/** Text as written: 2.50 is "2.50", true is "true". Only "nothing at all" is refused. */
+export function readWritten(reader: Reader, value: SpecValue, path: Path): string | undefined {
+  if (typeof value === "string") return value;
+  if (value instanceof Literal && value.value !== null) return value.text;
+  return wrongKind(reader, value, path, 'text (write "" for an empty one)');
+}
+
+/** One text or a list of them; the paths of mistakes name the item. */
+export function readTexts(reader: Reader, value: SpecValue, path: Path): readonly string[] | undefined {
+  if (typeof value === "string") {
+    const text = readText(reader, value, path);
+    return text === undefined ? undefined : [text];
+  }
+  if (!isList(value)) return wrongKind(reader, value, path, "text or a list of texts");
+  const texts: string[] = [];
+  for (let i = 0; i < value.length; i++) {
+    const item = value[i]!;
+    if (typeof item === "string" && item !== "") texts.push(item);
+    else readText(reader, item, [...path, i]);
+  }
+  return texts.length === value.length ? texts : undefined;
+}
+
+export function readBoolean(reader: Reader, value: SpecValue, path: Path): boolean | undefined {
+  if (value instanceof Literal && typeof value.value === "boolean") return value.value;
+  reader.mistakes.add(path, `${fieldName(path)} must be true or false, not ${kindOf(value)}`, "write true or false");
+  return undefined;
+}
+
+export function readNumber(
+  reader: Reader,
+  value: SpecValue,
+  path: Path,
+  limits: { min: number; max?: number; integer?: boolean },
+): number | undefined {
+  const { min, max = Number.MAX_SAFE_INTEGER, integer = true } = limits;
+  const text = typeof value === "string" ? value : value instanceof Literal ? value.text : null;
+  // a number in quotes says what it means as well
+  const number = text !== null && /^[-+]?\d+(\.\d+)?$/.test(text.trim()) ? Number(text) : Number.NaN;
+  const what = `${integer ? "a whole number" : "a number"}${min === 0 ? " of 0 or more" : min > 0 ? ` of ${min} or more` : ""}`;
+  if (Number.isNaN(number) || (integer && !Number.isInteger(number))) {
+    reader.mistakes.add(
+      path,
+      `${fieldName(path)} must be ${what}, not ${text === null ? kindOf(value) : `'${text}'`}`,
+      `write ${what}`,
+    );
+    return undefined;
+  }
+  if (number < min || number > max) {
+    reader.mistakes.add(path, `${fieldName(path)} must be ${what}${number > max ? `, ${max} at most` : ""}, not ${text}`, `write ${what}`);
+    return undefined;
+  }
+  return number;
+}
+
+/** Amounts and durations, through `parse`. */
+export function readUnit(
+  reader: Reader,
+  value: SpecValue,
+  path: Path,
+  parse: (text: string) => Parsed<number>,
+): number | undefined {
+  const text = typeof value === "string" ? value : value instanceof Literal && typeof value.value !== "boolean" && value.value !== null ? value.text : null;
+  if (text === null) return wrongKind(reader, value, path, "an amount such as 4g or 30m");
+  const parsed = parse(text);
+  if ("value" in parsed) return parsed.value;
+  reader.mistakes.add(path, `${fieldName(path)}: ${parsed.error}`, parsed.fix);
+  return undefined;
+}
+
+export function readChoice<T extends string>(
+  reader: Reader,
+  value: SpecValue,
+  path: Path,
+  choices: readonly T[],
+): T | undefined {
+  const text = typeof value === "string" ? value : value instanceof Literal ? value.text : "";
+  const found = choices.find((choice) => choice === text);
+  if (found === undefined) {
+    const shown = text === "" ? kindOf(value) : `'${text}'`;
+    reader.mistakes.add(path, `${fieldName(path)} must be one of ${choices.join(", ")}, not ${shown}`, `write ${choices.join(" or ")}`);
+  }
+  return found;
+}
+
+export function readMap(reader: Reader, value: SpecValue, path: Path): SpecMap | undefined {
+  return isMap(value) ? value : wrongKind(reader, value, path, "a mapping (key: value)");
+}
+
+export function readList(reader: Reader, value: SpecValue, path: Path): readonly SpecValue[] | undefined {
+  return isList(value) ? value : wrongKind(reader, value, path, "a list (one `- ` for each item)");
+}

@@ -1,0 +1,99 @@
+/** What YAML makes of text that nobody quoted, told so that its author sees why. */
+import type { YAMLError } from "yaml";
+
+export interface Told {
+  message: string;
+  fix: string;
+  offset: number;
+}
+
+/** `key: value` on one line, or `- value`; groups: everything before the value, the value. */
+const ENTRY = /^(\s*(?:- +)*(?:(?:[\w.-]+|"[^"]*"|'[^']*')\s*:[ \t]+)?)(\S.*?)\s*$/;
+
+const quoted = (before: string, value: string): string => {
+  const shown = value.length > 60 ? `${value.slice(0, 57)}...` : value;
+  const text = shown.includes('"') || shown.includes("\\") ? `'${shown.replaceAll("'", "''")}'` : `"${shown}"`;
+  return `quote the text: ${before.trim()} ${text}`;
+};
+
+/** The line that holds `offset`, and where it starts. */
+function lineAt(text: string, offset: number): { line: string; start: number } {
+  const start = text.lastIndexOf("\n", Math.max(0, offset - 1)) + 1;
+  const end = text.indexOf("\n", start);
+  return { line: text.slice(start, end < 0 ? text.length : end).replace(/\r$/, ""), start };
+}
+
+/** An unquoted value on this line that YAML cannot read as text, or null. */
+function trapOf(line: string, start: number): Told | null {
+  const match = ENTRY.exec(line);
+  if (!match) return null;
+  const [, before, value] = match as unknown as [string, string, string];
+  const offset = start + before.length;
+  const first = value[0]!;
+  if (before.trim() === "" || value.startsWith("#")) return null;
+  if (first === "{" || first === "[") {
+    const closing = first === "{" ? "}" : "]";
+    // a whole flow collection is what its author meant
+    if (value.replace(/\s+#.*$/, "").endsWith(closing) && !/^\{[^:]*\}\S/.test(value)) return null;
+    const kind = first === "{" ? "mapping" : "list";
+    return {
+      message: `YAML reads the unquoted ${first}…${closing} as a ${kind}`,
+      fix: quoted(before, value),
+      offset,
+    };
+  }
+  if ("*&!%@`|>".includes(first) && !/^[|>][-+0-9]*$/.test(value)) {
+    const means: Readonly<Record<string, string>> = { "*": "an alias", "&": "an anchor", "!": "a tag" };
+    return {
+      message: `an unquoted text cannot start with '${first}'${means[first] ? `, which is ${means[first]} to YAML` : ""}`,
+      fix: quoted(before, value),
+      offset,
+    };
+  }
+  const colon = /:(?=\s|$)/.exec(value);
+  if (colon && first !== '"' && first !== "'") {
+    return {
+      message: "YAML reads the unquoted `: ` as the start of a mapping",
+      fix: quoted(before, value),
+      offset: offset + colon.index,
+    };
+  }
+  return null;
+}
+
+/** A YAML error in words that name the fix, at the place of the cause where that can be told. */
+export function explainYaml(error: YAMLError, text: string): Told {
+  const offset = error.pos[0];
+  const { line, start } = lineAt(text, Math.min(offset, text.length));
+  const plain = { message: error.message, fix: "correct the YAML here", offset };
+  switch (error.code) {
+    case "TAB_AS_INDENT":
+      return { ...plain, message: "a tab is used to indent", fix: "indent with spaces" };
+    case "DUPLICATE_KEY": {
+      const key = /^[\w.-]+/.exec(text.slice(offset))?.[0] ?? "key";
+      return { ...plain, message: `the key '${key}' is there twice`, fix: "keep one of them" };
+    }
+    case "TAG_RESOLVE_FAILED":
+      return (
+        trapOf(line, start) ?? { ...plain, message: "a tag that means nothing here", fix: "remove it, or quote the text" }
+      );
+    default:
+      break;
+  }
+  const trap = trapOf(line, start);
+  if (trap) return trap;
+  if (line.startsWith("\t") || /^ *\t/.test(line)) {
+    return { message: "a tab is used to indent", fix: "indent with spaces", offset: start + line.indexOf("\t") };
+  }
+  // an unclosed quote or bracket is told at its end; its start is more use
+  if (error.code === "MISSING_CHAR" && /quote/i.test(error.message)) {
+    return { ...plain, message: "a quote is opened and never closed", fix: "close the quote" };
+  }
+  const previous = start > 0 ? lineAt(text, start - 1) : null;
+  const earlier = previous && trapOf(previous.line, previous.start);
+  return earlier ?? { ...plain, message: `this is not YAML: ${lowerFirst(error.message)}` };
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}

@@ -1,0 +1,56 @@
+import { signalGroup } from "./checked.ts";
+
+/** "+pid" and "-pid" a line; when the lines end, for whatever reason, the groups left are killed. */
+const SCRIPT = `
+trap '' INT TERM HUP PIPE QUIT
+left=' '
+while read -r line; do
+  pid=\${line#?}
+  case $line in
+    +*) left="$left$pid " ;;
+    -*) case $left in *" $pid "*) left="\${left%%" $pid "*} \${left#*" $pid "}" ;; esac ;;
+  esac
+done
+for pid in $left; do kill -9 "-$pid"; done
+`;
+
+export interface Guard {
+  add(pid: number): void;
+  remove(pid: number): void;
+  /** kills the groups it still knows and waits for the guard's end */
+  close(): Promise<void>;
+}
+
+/** A process of its own that kills the given process groups once this one is gone, also by kill -9. */
+export function startGuard(): Guard {
+  const child = Bun.spawn(["/bin/sh", "-c", SCRIPT], {
+    detached: true,
+    stdin: "pipe",
+    stdout: "ignore",
+    stderr: "ignore",
+    env: {},
+    cwd: "/",
+  });
+  const known = new Set<number>();
+  let closed = false;
+  function tell(line: string): void {
+    if (closed) return;
+    void Promise.resolve(child.stdin.write(line)).catch(() => {});
+    void Promise.resolve(child.stdin.flush()).catch(() => {});
+  }
+  return {
+    add(pid) {
+      known.add(pid);
+      tell(`+${pid}\n`);
+    },
+    remove(pid) {
+      if (known.delete(pid)) tell(`-${pid}\n`);
+    },
+    async close() {
+      closed = true;
+      for (const pid of known) signalGroup(pid, "SIGKILL");
+      await Promise.resolve(child.stdin.end()).catch(() => {});
+      await child.exited;
+    },
+  };
+}

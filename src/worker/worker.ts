@@ -1,0 +1,415 @@
+/**
+ * A worker: takes run frames, executes attempts through an executor, reports results in batches and keeps them until
+ * they are acknowledged. It knows nothing of the ledger or the server: only session frames.
+ *
+ * Room is the server's business: every run frame says how many attempts of its class may run at a time (`width`); what the worker
+ * holds beyond that waits in the executor's pool and starts without a round trip.
+ */
+import { constants } from "node:os";
+import type { ParameterTable, TaskBody } from "../core/workflow.ts";
+import type { KillReason, ToServer, ToWorker, WorkerTemplate } from "../protocol/session.ts";
+import { compileAttempts, type AttemptPlan, type PlanMaker } from "./attempt-plan.ts";
+import { createPathFinder } from "./command.ts";
+import type { Executor, Exit, Stream } from "./executor.ts";
+import { createStamper, firstMissing } from "./files.ts";
+import { OutputBuffer } from "./output-buffer.ts";
+import { ResultBatcher } from "./result-batcher.ts";
+
+export interface WorkerOptions {
+  executor: Executor;
+  send(frames: readonly ToServer[]): void;
+  /** what attempts inherit */
+  environment: Readonly<Record<string, string>>;
+  /** marks every process of ours: HOLDALL_MARK */
+  mark: string;
+  now(): number;
+  /** time between SIGTERM and SIGKILL */
+  graceMs?: number;
+}
+
+const NO_PARAMETERS: ParameterTable = { names: [], values: [], mode: "product" };
+const DEFAULT_GRACE_MS = 5000;
+
+interface Attempt {
+  id: number;
+  workflow: number;
+  task: number;
+  attempt: number;
+  template: LoadedTemplate;
+  plan: AttemptPlan;
+  stdout: OutputBuffer | null;
+  stderr: OutputBuffer | null;
+  follow: boolean;
+  startedMs: number;
+  /** why we ended it, when we did */
+  ended: KillReason | "timeout" | null;
+  timer: ReturnType<typeof setTimeout> | null;
+}
+
+interface LoadedTemplate {
+  template: WorkerTemplate;
+  cls: number;
+  /** for arrays: compiled once */
+  make: PlanMaker | null;
+}
+
+export class Worker {
+  readonly #options: WorkerOptions;
+  readonly #executor: Executor;
+  readonly #environment: number;
+  readonly #path: string;
+  readonly #templates = new Map<string, LoadedTemplate>();
+  readonly #attempts = new Map<number, Attempt>();
+  /** per class: attempts here, and how many of them may run */
+  readonly #room = new Map<number, { held: number; width: number }>();
+  readonly #results: ResultBatcher;
+  readonly #onPath = createPathFinder();
+  readonly #stamp = createStamper();
+  #nextId = 1;
+  #draining = false;
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+    this.#executor = options.executor;
+    this.#path = options.environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin";
+    this.#environment = options.executor.environment({
+      ...options.environment,
+      HOLDALL_MARK: options.mark,
+    });
+    this.#results = new ResultBatcher((frame) => options.send([frame]));
+  }
+
+  /** Attempts that run or wait here. */
+  get held(): number {
+    return this.#attempts.size;
+  }
+
+  receive(frames: readonly ToWorker[]): void {
+    for (const frame of frames) {
+      switch (frame.type) {
+        case "welcome":
+          break;
+        case "template":
+          this.#load(frame.template);
+          break;
+        case "run":
+          this.#run(frame);
+          break;
+        case "kill":
+          this.#kill(frame.workflow, frame.tasks, frame.attempts, frame.reason);
+          break;
+        case "revoke":
+          this.#revoke(frame.workflow, frame.tasks, frame.attempts);
+          break;
+        case "follow":
+          this.#follow(frame.workflow, frame.task, frame.attempt, frame.on);
+          break;
+        case "ack":
+          this.#results.acknowledge(frame.seq);
+          break;
+        case "drain":
+          this.#drain();
+          break;
+      }
+    }
+  }
+
+  /** Ends everything that runs, now; each attempt is reported as preempted, so that it runs again another time. */
+  stop(): void {
+    this.#draining = true;
+    for (const attempt of this.#attempts.values()) {
+      attempt.ended ??= "stopped";
+      this.#executor.kill(attempt.id, "SIGKILL");
+    }
+  }
+
+  /** For the executor's owner to connect: see ExecutorEvents. */
+  readonly events = {
+    started: (id: number, _pid: number, startedMs: number): void => this.#started(id, startedMs),
+    output: (id: number, stream: Stream, bytes: Uint8Array): void =>
+      this.#output(id, stream, bytes),
+    exited: (exits: readonly Exit[]): void => this.#exited(exits),
+    failed: (error: Error): void => this.#failed(error),
+  };
+
+  #load(template: WorkerTemplate): void {
+    this.#templates.set(`${template.workflow}/${template.block}`, {
+      template,
+      cls: -1,
+      make:
+        template.body === null
+          ? null
+          : compileAttempts(template, template.body, template.parameters ?? NO_PARAMETERS),
+    });
+  }
+
+  #run(frame: Extract<ToWorker, { type: "run" }>): void {
+    const loaded = this.#templates.get(`${frame.workflow}/${frame.block}`);
+    if (!loaded)
+      throw new Error(`run frame for an unknown template ${frame.workflow}/${frame.block}`);
+    loaded.cls = frame.cls;
+    this.#executor.width(frame.cls, frame.width);
+    const room = this.#room.get(frame.cls) ?? { held: 0, width: 0 };
+    this.#room.set(frame.cls, room);
+    room.held += frame.tasks.length;
+    room.width = frame.width;
+    const starts = [];
+    for (let i = 0; i < frame.tasks.length; i++) {
+      const task = frame.tasks[i]!;
+      const attempt = this.#create(loaded, task, frame.attempts[i]!, frame.bodies?.[i] ?? null);
+      if (this.#draining) {
+        this.#giveBack(attempt);
+        continue;
+      }
+      const missing = attempt.plan.inputs
+        ? firstMissing(attempt.plan.inputs, attempt.plan.cwd)
+        : null;
+      if (missing !== null) {
+        this.#report(attempt, "input_missing", null, null, `input is missing: ${missing}`);
+        continue;
+      }
+      starts.push({
+        id: attempt.id,
+        pool: frame.cls,
+        argv: attempt.plan.argv(this.#path, this.#onPath),
+        cwd: attempt.plan.cwd,
+        environment: this.#environment,
+        extraEnv: attempt.plan.env(attempt.attempt),
+        captureStdout: loaded.template.captureStdout,
+        captureStderr: loaded.template.captureStderr,
+      });
+    }
+    if (starts.length > 0) this.#executor.start(starts);
+  }
+
+  #create(loaded: LoadedTemplate, task: number, number: number, body: TaskBody | null): Attempt {
+    const { template } = loaded;
+    const make = loaded.make ?? compileAttempts(template, body!, NO_PARAMETERS);
+    const attempt: Attempt = {
+      id: this.#nextId++,
+      workflow: template.workflow,
+      task,
+      attempt: number,
+      template: loaded,
+      plan: make(loaded.make ? task - template.first : 0),
+      stdout: null,
+      stderr: null,
+      follow: false,
+      startedMs: 0,
+      ended: null,
+      timer: null,
+    };
+    this.#attempts.set(attempt.id, attempt);
+    return attempt;
+  }
+
+  #find(workflow: number, task: number, attempt: number): Attempt | undefined {
+    // Asked rarely (kill, revoke, follow), so no index is kept for it.
+    for (const each of this.#attempts.values())
+      if (each.task === task && each.attempt === attempt && each.workflow === workflow) return each;
+    return undefined;
+  }
+
+  #forget(attempt: Attempt): void {
+    if (attempt.timer) clearTimeout(attempt.timer);
+    this.#attempts.delete(attempt.id);
+    const room = this.#room.get(attempt.template.cls);
+    if (room && --room.held === 0) this.#room.delete(attempt.template.cls);
+  }
+
+  #started(id: number, startedMs: number): void {
+    const attempt = this.#attempts.get(id);
+    if (!attempt) return;
+    attempt.startedMs = startedMs;
+    this.#options.send([
+      {
+        type: "started",
+        workflow: attempt.workflow,
+        tasks: [attempt.task],
+        attempts: [attempt.attempt],
+        startedMs: [startedMs],
+      },
+    ]);
+    const { timeoutSeconds } = attempt.template.template;
+    if (timeoutSeconds === null || attempt.ended !== null) return;
+    const left = startedMs + timeoutSeconds * 1000 - this.#options.now();
+    attempt.timer = setTimeout(() => this.#end(attempt, "timeout"), Math.max(0, left));
+  }
+
+  /** SIGTERM to the group, SIGKILL after the grace time. */
+  #end(attempt: Attempt, why: KillReason | "timeout"): void {
+    if (attempt.ended !== null) return;
+    attempt.ended = why;
+    if (attempt.timer) clearTimeout(attempt.timer);
+    this.#executor.kill(attempt.id, "SIGTERM");
+    attempt.timer = setTimeout(
+      () => this.#executor.kill(attempt.id, "SIGKILL"),
+      this.#options.graceMs ?? DEFAULT_GRACE_MS,
+    );
+  }
+
+  #kill(
+    workflow: number,
+    tasks: readonly number[],
+    attempts: readonly number[],
+    reason: KillReason,
+  ): void {
+    for (let i = 0; i < tasks.length; i++) {
+      const attempt = this.#find(workflow, tasks[i]!, attempts[i]!);
+      if (attempt) this.#end(attempt, reason);
+    }
+  }
+
+  /** Attempts that have not started are dropped from their pool; the exit comes back as `dropped`. */
+  #revoke(workflow: number, tasks: readonly number[], attempts: readonly number[]): void {
+    for (let i = 0; i < tasks.length; i++) {
+      const attempt = this.#find(workflow, tasks[i]!, attempts[i]!);
+      if (attempt) this.#executor.drop(attempt.id);
+    }
+  }
+
+  #drain(): void {
+    this.#draining = true;
+    for (const attempt of this.#attempts.values()) this.#executor.drop(attempt.id);
+    if (this.#attempts.size === 0) this.#drained();
+  }
+
+  #drained(): void {
+    this.#results.flush();
+    this.#options.send([{ type: "drained" }]);
+  }
+
+  #follow(workflow: number, task: number, number: number, on: boolean): void {
+    const attempt = this.#find(workflow, task, number);
+    if (!attempt) return;
+    attempt.follow = on;
+    if (!on) return;
+    for (const stream of ["stdout", "stderr"] as const) {
+      const data = attempt[stream]?.kept();
+      if (data && data.length > 0)
+        this.#options.send([{ type: "live", workflow, task, attempt: number, stream, data }]);
+    }
+  }
+
+  #output(id: number, stream: Stream, bytes: Uint8Array): void {
+    const attempt = this.#attempts.get(id);
+    if (!attempt) return;
+    const where = {
+      workflow: attempt.workflow,
+      task: attempt.task,
+      attempt: attempt.attempt,
+      stream,
+    };
+    const buffer = (attempt[stream] ??= new OutputBuffer());
+    for (const data of buffer.add(bytes)) this.#options.send([{ type: "spill", ...where, data }]);
+    if (attempt.follow) this.#options.send([{ type: "live", ...where, data: bytes.slice() }]);
+  }
+
+  #exited(exits: readonly Exit[]): void {
+    for (const exit of exits) {
+      const attempt = this.#attempts.get(exit.id);
+      if (!attempt) continue;
+      if (exit.dropped && attempt.ended === null) this.#giveBack(attempt);
+      else this.#judge(attempt, exit);
+    }
+    // Waiting a moment gathers results into one commit, unless there is room here that the server could use at once.
+    let idle = this.#room.size === 0;
+    for (const room of this.#room.values()) idle ||= room.held < room.width;
+    this.#results.settle(idle);
+    if (this.#draining && this.#attempts.size === 0) this.#drained();
+  }
+
+  #giveBack(attempt: Attempt): void {
+    this.#forget(attempt);
+    this.#options.send([
+      {
+        type: "revoked",
+        workflow: attempt.workflow,
+        tasks: [attempt.task],
+        attempts: [attempt.attempt],
+      },
+    ]);
+  }
+
+  #judge(attempt: Attempt, exit: Exit): void {
+    const code = exit.signal !== null ? -exit.signal : exit.exitCode;
+    if (attempt.ended === "timeout") {
+      const limit = attempt.template.template.timeoutSeconds;
+      this.#report(attempt, "timeout", code, exit, `ended after its timeout of ${limit} s`);
+    } else if (attempt.ended === "stopped" || attempt.ended === "preempted") {
+      this.#report(attempt, "preempted", code, exit, "ended because its worker was stopped");
+    } else if (attempt.ended !== null) {
+      this.#report(attempt, attempt.ended, code, exit, null);
+    } else if (exit.launchError) {
+      const { errno, what } = exit.launchError;
+      this.#report(
+        attempt,
+        "launch_error",
+        errno === "ENOENT" ? 127 : 126,
+        exit,
+        `${what}: ${errno}`,
+      );
+    } else if (exit.signal !== null) {
+      this.#report(attempt, "signal", code, exit, `ended by ${signalName(exit.signal)}`);
+    } else if (code !== 0) {
+      this.#report(attempt, "exit", code, exit, null);
+    } else {
+      const { outputs, cwd } = attempt.plan;
+      const missing = outputs ? firstMissing(outputs, cwd) : null;
+      if (missing !== null)
+        this.#report(
+          attempt,
+          "output_missing",
+          code,
+          exit,
+          `declared output is missing: ${missing}`,
+        );
+      else this.#report(attempt, "ok", code, exit, null);
+    }
+  }
+
+  #report(
+    attempt: Attempt,
+    outcome: Parameters<ResultBatcher["add"]>[0]["outcome"],
+    code: number | null,
+    exit: Exit | null,
+    message: string | null,
+  ): void {
+    this.#forget(attempt);
+    const { inputs, outputs, cwd } = attempt.plan;
+    const files =
+      outcome === "ok" && (inputs || outputs)
+        ? [
+            ...(inputs ?? []).map((path) => this.#stamp(path, "input", cwd)),
+            ...(outputs ?? []).map((path) => this.#stamp(path, "output", cwd)),
+          ].filter((stamp) => stamp !== null)
+        : null;
+    this.#results.add({
+      workflow: attempt.workflow,
+      cls: attempt.template.cls,
+      task: attempt.task,
+      attempt: attempt.attempt,
+      outcome,
+      code,
+      exit,
+      nowMs: exit ? 0 : this.#options.now(),
+      message,
+      stdout: attempt.stdout,
+      stderr: attempt.stderr,
+      files,
+    });
+    if (!exit) this.#results.settle(true);
+  }
+
+  /** The executor died: what it had is gone, and runs again. */
+  #failed(error: Error): void {
+    for (const attempt of [...this.#attempts.values()])
+      this.#report(attempt, "worker_lost", null, null, `the executor failed: ${error.message}`);
+    this.#results.flush();
+  }
+}
+
+export function signalName(signal: number): string {
+  const names = Object.entries(constants.signals);
+  return names.find(([, number]) => number === signal)?.[0] ?? `signal ${signal}`;
+}
