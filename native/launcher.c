@@ -290,7 +290,7 @@ static int open_pipe(int ends[2]) {
   if (pipe2(ends, O_CLOEXEC) < 0) {
     if (errno != EMFILE || nofile_raised || getrlimit(RLIMIT_NOFILE, &nofile) < 0) return -1;
     struct rlimit most = {nofile.rlim_max, nofile.rlim_max};
-    nofile_raised = setrlimit(RLIMIT_NOFILE, &most) == 0; // the tasks still get the limit we were given
+    nofile_raised = setrlimit(RLIMIT_NOFILE, &most) == 0; // the tasks still get the one we were given
     if (!nofile_raised || pipe2(ends, O_CLOEXEC) < 0) return -1;
   }
   return fcntl(ends[0], F_SETFL, O_NONBLOCK);
@@ -495,14 +495,15 @@ static void malformed(void) {
 }
 
 static void add_environment(const char *at, uint32_t size) {
+  if (size < 8) malformed();
   uint32_t number = u32(at), count = u32(at + 4);
-  if (size < 8 || count > size || number > MAX_NUMBER) malformed();
+  if (count > size || number >= MAX_NUMBER) malformed();
   if (number >= environment_count) {
     environments = need(realloc(environments, (number + 1) * sizeof *environments));
     memset(environments + environment_count, 0, (number + 1 - environment_count) * sizeof *environments);
     environment_count = number + 1;
   }
-  char *text = need(malloc(size)), *end = text + size - 8;
+  char *text = need(calloc(1, size)), *end = text + size - 8;
   memcpy(text, at + 8, size - 8);
   environments[number].entry = need(calloc(count + 1, sizeof(char *)));
   for (uint32_t i = 0; i < count; i++, text += strlen(text) + 1) {
@@ -637,10 +638,15 @@ static void prepare_ourselves(void) {
   watch(main_poll, pipe_poll, EPOLL_CTL_ADD, EPOLLIN, 3);
 }
 
-int main(void) {
+// holdall-launcher [SOFT_LIMIT]: the limit of open files that the tasks get instead of ours.
+int main(int argc, char **argv) {
   uint8_t version = VERSION;
   int paused = 0;
   prepare_ourselves();
+  if (argc > 1 && getrlimit(RLIMIT_NOFILE, &nofile) == 0) {
+    nofile.rlim_cur = strtoul(argv[1], NULL, 10);
+    nofile_raised = nofile.rlim_cur > 0 && nofile.rlim_cur <= nofile.rlim_max;
+  }
   put(put(frame(OUT_HELLO, 5), &version, 1), &self, 4);
   urgent = 1;
   for (;;) {

@@ -1,6 +1,7 @@
 /** One command line from its words to its exit code: parsing, `--json` errors, exit codes. */
 import { type ApplicationText, buildApplication, run, text_en } from "@stricli/core";
 import { toHoldallError } from "../core/error.ts";
+import { type ConnectDeps, realConnectDeps } from "./connect.ts";
 import type { CliContext } from "./context.ts";
 import type { Io } from "./io.ts";
 import { EXIT } from "./exit.ts";
@@ -9,10 +10,15 @@ import { routes } from "./routes.ts";
 import { unknownCommand, usageError } from "./usage.ts";
 
 /** Runs `holdall ARGV` and returns its exit code. Never throws. */
-export async function runCli(argv: readonly string[], io: Io): Promise<number> {
+export async function runCli(
+  argv: readonly string[],
+  io: Io,
+  connectDeps: ConnectDeps = realConnectDeps,
+): Promise<number> {
   // Everything after the first `--` belongs to the user's command and is never looked at.
   const end = argv.indexOf("--");
   const words = rewriteHelp(end < 0 ? argv : argv.slice(0, end));
+  const rest = end < 0 ? null : argv.slice(end + 1);
   const json = words.includes("--json");
   // Stricli formats errors to text at once; we keep the error itself, for --json and for the exit code.
   let failure: unknown = null;
@@ -22,14 +28,19 @@ export async function runCli(argv: readonly string[], io: Io): Promise<number> {
   };
   const text: ApplicationText = {
     ...text_en,
-    exceptionWhileParsingArguments: (error) => keep(usageError(error, words)),
+    exceptionWhileParsingArguments: (error) => keep(usageError(error, commandPath(words))),
     exceptionWhileLoadingCommandFunction: keep,
     exceptionWhileLoadingCommandContext: keep,
     exceptionWhileRunningCommand: keep,
     commandErrorResult: keep,
     noCommandRegisteredForInput: ({ input, corrections }) =>
       keep(unknownCommand(input, corrections, io.cwd)),
-    briefs: { ...text_en.briefs, help: "this text", version: "the version" },
+    briefs: {
+      ...text_en.briefs,
+      help: "this text",
+      argumentEscapeSequence:
+        words[0] === "run" ? "the command of ad-hoc tasks follows" : "no flags follow",
+    },
   };
   const context: CliContext = {
     process: {
@@ -38,18 +49,24 @@ export async function runCli(argv: readonly string[], io: Io): Promise<number> {
       env: { STRICLI_NO_COLOR: "1" },
     },
     io,
-    verbatim: end < 0 ? null : argv.slice(end + 1),
+    connectDeps,
+    verbatim: rest,
     exitCode: EXIT.ok,
   };
   try {
     await run(
       buildApplication<CliContext>(routes, {
         name: "holdall",
-        scanner: { caseStyle: "allow-kebab-for-camel" },
-        documentation: { caseStyle: "convert-camel-to-kebab", disableAnsiColor: true },
+        scanner: { caseStyle: "allow-kebab-for-camel", allowArgumentEscapeSequence: true },
+        documentation: {
+          caseStyle: "convert-camel-to-kebab",
+          disableAnsiColor: true,
+          onlyRequiredInUsageLine: true,
+        },
         localization: { text },
       }),
-      words,
+      // Elsewhere -- is what it is everywhere: names that begin with "-" follow.
+      rest === null || words[0] === "run" ? words : [...words, "--", ...rest],
       context,
     );
   } catch (error) {
@@ -59,6 +76,18 @@ export async function runCli(argv: readonly string[], io: Io): Promise<number> {
   const error = toHoldallError(failure);
   printError(error, io, json);
   return error.exitCode;
+}
+
+/** "holdall bench spawn": the words that name a command. */
+function commandPath(words: readonly string[]): string {
+  const path = ["holdall"];
+  let target: ReturnType<typeof routes.getRoutingTargetForInput> = routes;
+  for (const word of words) {
+    if (target === undefined || !("getRoutingTargetForInput" in target)) break;
+    target = target.getRoutingTargetForInput(word);
+    if (target !== undefined) path.push(word);
+  }
+  return path.join(" ");
 }
 
 /** `holdall help run` is `holdall run --help`. */

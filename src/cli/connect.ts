@@ -46,7 +46,7 @@ export interface ConnectDeps {
   now(): number;
 }
 
-const realDeps: ConnectDeps = {
+export const realConnectDeps: ConnectDeps = {
   async openInProcess(stateDir) {
     const module = await import("../server/in-process.ts");
     return module.openInProcess(stateDir);
@@ -61,7 +61,7 @@ const realDeps: ConnectDeps = {
 /** Throws not_found (no state directory) and unreachable (an owner that does not answer). */
 export async function connect(
   stateDir: StateDir,
-  deps: ConnectDeps = realDeps,
+  deps: ConnectDeps = realConnectDeps,
 ): Promise<Connection> {
   requireStateDir(stateDir);
   const giveUpAt = deps.now() + OWNER_WAIT_MS;
@@ -162,10 +162,11 @@ function isErrorCode(code: string): code is ErrorCode {
 
 /** Connects, does the work, disconnects; errors of the client become HoldallErrors. */
 export async function withClient<T>(
+  context: { readonly connectDeps: ConnectDeps },
   stateDir: StateDir,
   work: (connection: Connection) => Promise<T>,
 ): Promise<T> {
-  const connection = await connect(stateDir);
+  const connection = await connect(stateDir, context.connectDeps);
   try {
     return await work(connection);
   } catch (error) {

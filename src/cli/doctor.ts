@@ -97,7 +97,13 @@ function systemChecks(deps: DoctorDeps): Check[] {
     ),
     check("cpus", "needed", true, `${offer.cpus} for tasks`, null),
     check("memory", "needed", true, `${bytes(offer.memoryBytes)} for tasks`, null),
-    check("gpus", "optional", offer.gpus > 0, offer.gpus > 0 ? plural(offer.gpus, "GPU") : "none", null),
+    check(
+      "gpus",
+      "optional",
+      offer.gpus > 0,
+      offer.gpus > 0 ? plural(offer.gpus, "GPU") : "none",
+      null,
+    ),
   ];
 }
 
@@ -214,7 +220,11 @@ export function realDoctorDeps(
     which: (program) => Bun.which(program),
     firstLine(argv) {
       try {
-        const { stdout } = Bun.spawnSync([...argv], { stdin: "ignore", stderr: "ignore", timeout: 2000 });
+        const { stdout } = Bun.spawnSync([...argv], {
+          stdin: "ignore",
+          stderr: "ignore",
+          timeout: 2000,
+        });
         return stdout.toString().split("\n")[0]?.trim() || null;
       } catch {
         return null;

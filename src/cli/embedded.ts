@@ -1,7 +1,222 @@
+/** Server, session over memory and worker in one process: what `holdall run` is. */
+import { hostname } from "node:os";
+import { formatBytes } from "../core/units.ts";
 import { HoldallError } from "../core/error.ts";
-import type { RunHandle, RunRequest } from "./embedded-types.ts";
+import { tooLarge } from "../core/resources.ts";
+import { SUCCEEDED } from "../core/states.ts";
+import { hasWorkLeft, type Tasks } from "../core/tasks.ts";
+import type { WorkflowDefinition } from "../core/workflow.ts";
+import { openLedger } from "../ledger/sqlite/open.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { Offer } from "../protocol/session.ts";
+import { Engine } from "../server/engine.ts";
+import { createApi } from "../server/http.ts";
+import { listenOnOwnerSocket } from "../server/owner-socket.ts";
+import { taskCounts, workflowSummary } from "../server/queries.ts";
+import { inheritedEnvironment } from "../worker/environment.ts";
+import type { Executor, ExecutorEvents } from "../worker/executor.ts";
+import { openExecutor } from "../worker/executors/index.ts";
+import { endLeftovers } from "../worker/leftovers.ts";
+import { Worker } from "../worker/worker.ts";
+import type { RunHandle, RunOutcome, RunProgress, RunRequest } from "./embedded-types.ts";
+import { writeOutputFiles } from "./output-files.ts";
+import { openRun } from "./run-plan.ts";
+
+export interface RunParts {
+  /** tests and benchmarks bring their own */
+  openExecutor?(events: ExecutorEvents, stateDir: string): Promise<Executor>;
+  fsync?: boolean;
+}
 
 /** Starts a run in this process. Errors (conflict, too_large, storage) are thrown before anything has started. */
-export async function startRun(request: RunRequest): Promise<RunHandle> {
-  throw new HoldallError("internal", `not built yet: ${request.stateDir}`);
+export async function startRun(request: RunRequest, parts: RunParts = {}): Promise<RunHandle> {
+  const startedMs = Date.now();
+  if (request.what.kind === "definition") refuseTooLarge(request.what.definition, request.offer);
+  const ledger = openLedger(request.stateDir, { fsync: parts.fsync ?? true });
+  const undo: (() => void | Promise<void>)[] = [(): void => ledger.close()];
+  try {
+    return await start(request, parts, ledger, startedMs, undo);
+  } catch (error) {
+    for (const each of undo.reverse()) await each();
+    throw error;
+  }
+}
+
+async function start(
+  request: RunRequest,
+  parts: RunParts,
+  ledger: Ledger,
+  startedMs: number,
+  undo: (() => void | Promise<void>)[],
+): Promise<RunHandle> {
+  const { stateDir } = request;
+  if (endedUncleanly(ledger)) await endLeftovers(ledger.uuid);
+  const engine = new Engine({ ledger, stateDir, now: Date.now });
+  const { row, plan } = openRun(engine, request);
+  const id = row.id;
+  const tasks = engine.tasks(id)!;
+  if (request.what.kind === "workflow") refuseTooLarge(tasks.definition, request.offer);
+  const cached = tasks.counts[SUCCEEDED]!;
+
+  const socket = listenOnOwnerSocket(stateDir, createApi(engine));
+  undo.push(() => socket.close());
+
+  let worker: Worker | null = null;
+  const events: ExecutorEvents = {
+    started: (...all) => worker?.events.started(...all),
+    output: (...all) => worker?.events.output(...all),
+    exited: (exits) => worker?.events.exited(exits),
+    failed: (error) => worker?.events.failed(error),
+  };
+  const open =
+    parts.openExecutor ?? ((to: ExecutorEvents, dir: string) => openExecutor(to, { stateDir: dir }));
+  const executor = await open(events, stateDir);
+  undo.push(() => executor.close());
+
+  let workerId = 0;
+  worker = new Worker({
+    executor,
+    environment: inheritedEnvironment(process.env),
+    mark: ledger.uuid,
+    now: Date.now,
+    send: (frames) => engine.receive(workerId, frames),
+  });
+  const running = worker;
+
+  const finished = Promise.withResolvers<RunOutcome["end"]>();
+  let end: RunOutcome["end"] = "finished";
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  const quit = (why: RunOutcome["end"]): void => {
+    if (end === "finished" || why === "stopped") end = why;
+    engine.event({ type: "drain_worker", worker: workerId });
+    if (why !== "interrupted") running.stop();
+  };
+  engine.listen({
+    ended: (workflow) => {
+      if (workflow === id) finished.resolve("finished");
+    },
+    drained: () => finished.resolve(end),
+    committed: (workflow, batch) => {
+      if (workflow === id && request.outputDir !== null)
+        writeOutputFiles(engine, workflow, batch, request.outputDir);
+    },
+  });
+  if (request.timeoutSeconds !== null)
+    timer = setTimeout(() => quit("timeout"), request.timeoutSeconds * 1000);
+  if (hasWorkLeft(tasks))
+    workerId = engine.join(crypto.randomUUID(), hostname(), process.pid, request.offer, (frames) =>
+      running.receive(frames),
+    );
+  else finished.resolve("finished");
+
+  const close = async (): Promise<RunOutcome> => {
+    const why = await finished.promise;
+    if (timer) clearTimeout(timer);
+    await engine.whenDurable();
+    // A worker that is told to go has nothing left: whatever an attempt left behind ends with the executor.
+    await executor.close();
+    const outcome = outcomeOf(engine, id, cached, startedMs, hasWorkLeft(tasks) ? why : "finished");
+    ledger.clearAssignments(id);
+    await socket.close();
+    engine.close();
+    ledger.close();
+    return outcome;
+  };
+  const done = close();
+  // The caller awaits it later; until then a failure must not count as unhandled.
+  done.catch(() => {});
+  return {
+    plan,
+    progress: (): RunProgress => ({
+      workflowId: id,
+      name: row.name,
+      total: row.taskCount,
+      counts: taskCounts(tasks),
+      cached,
+      attempts: engine.attemptsEnded.get(id) ?? 0,
+      startedMs,
+    }),
+    drain: () => quit("interrupted"),
+    stop: () => quit("stopped"),
+    done,
+  };
+}
+
+/** An owner that died may have left attempts running: they are ended before anything is run again. */
+function endedUncleanly(ledger: Ledger): boolean {
+  for (const row of ledger.workflows())
+    for (const _ of ledger.history(row.id).assigned) return true;
+  return false;
+}
+
+function outcomeOf(
+  engine: Engine,
+  id: number,
+  cached: number,
+  startedMs: number,
+  end: RunOutcome["end"],
+): RunOutcome {
+  const tasks: Tasks = engine.tasks(id)!;
+  const counts = taskCounts(tasks);
+  const wallSeconds = (Date.now() - startedMs) / 1000;
+  const attempts = engine.attemptsEnded.get(id) ?? 0;
+  return {
+    end,
+    summary: workflowSummary(engine, id),
+    report: {
+      workflow_id: id,
+      name: tasks.definition.name,
+      tasks: tasks.state.length,
+      succeeded: counts.succeeded,
+      failed: counts.failed,
+      canceled: counts.canceled,
+      skipped: counts.skipped,
+      cached,
+      attempts,
+      wall_seconds: Math.round(wallSeconds * 1e6) / 1e6,
+      tasks_per_second: Math.round((attempts / Math.max(wallSeconds, 1e-6)) * 1000) / 1000,
+    },
+  };
+}
+
+/** A task that could never start is refused before anything is stored, naming the resource. */
+function refuseTooLarge(definition: WorkflowDefinition, offer: Offer): void {
+  for (const block of definition.blocks) {
+    const title = blockTitle(block);
+    if (block.scheduler !== null && block.scheduler !== offer.scheduler)
+      throw new HoldallError(
+        "too_large",
+        `task '${title}' is bound to scheduler '${block.scheduler}', and this run offers ${offer.scheduler === null ? "none" : `'${offer.scheduler}'`}`,
+        { fix: `run it with --scheduler ${block.scheduler}` },
+      );
+    const large = tooLarge(offer, block.requirement);
+    if (!large) continue;
+    const show = (amount: number): string =>
+      large.resource === "memory" || large.resource === "disk"
+        ? formatBytes(amount)
+        : large.resource === "runtime"
+          ? `${amount} s`
+          : String(amount);
+    throw new HoldallError(
+      "too_large",
+      `task '${title}' needs ${show(large.needed)} ${unitOf(large.resource)}, and this run offers ${show(large.offered)}`,
+      {
+        fix: `ask for less in the task's resource requirements, or offer more with --${optionOf(large.resource)}, or ignore resources with --max-parallel`,
+      },
+    );
+  }
+}
+
+function unitOf(resource: string): string {
+  return resource === "runtime" ? "of run time" : resource === "memory" || resource === "disk" ? `of ${resource}` : resource;
+}
+
+function optionOf(resource: string): string {
+  return resource === "runtime" ? "time-limit" : resource;
+}
+
+function blockTitle(block: WorkflowDefinition["blocks"][number]): string {
+  if (block.kind === "array") return block.title;
+  const name = block.bodies?.[0]?.name;
+  return typeof name === "string" ? name : block.category;
 }

@@ -1,4 +1,5 @@
 /** The program's entry. Does nothing but answer `--version` itself, so that this takes no other module. */
+import { writeSync } from "node:fs";
 import { VERSION } from "./version.ts";
 
 const argv = process.argv.slice(2);
@@ -10,6 +11,9 @@ if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
     import("./real-io.ts"),
   ]);
   const exitCode = await runCli(argv, realIo());
-  await flush();
-  process.exit(exitCode);
+  const lost = await flush();
+  if (lost === null) process.exit(exitCode);
+  // A full disk under `holdall tasks --json > file` must not look like an answer.
+  writeSync(2, `error: the result could not be written to stdout: ${lost.message}\n`);
+  process.exit(exitCode === 0 ? 1 : exitCode);
 }

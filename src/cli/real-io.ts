@@ -2,11 +2,14 @@ import type { Io, Output } from "./io.ts";
 
 const DEFAULT_COLUMNS = 80;
 
+let stdoutError: Error | null = null;
+
 function output(stream: NodeJS.WriteStream): Output {
   let closed = false;
   // `holdall tasks | head` is no error: what nobody reads is dropped, the command goes on.
-  stream.on("error", () => {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
     closed = true;
+    if (stream === process.stdout && error.code !== "EPIPE") stdoutError = error;
   });
   return {
     write(data) {
@@ -36,15 +39,21 @@ export function realIo(): Io {
   };
 }
 
-/** Waits until everything written has left the process: a pipe may still hold the end of a long answer. */
-export async function flush(): Promise<void> {
+/**
+ * Waits until everything written has left the process: a slow reader's pipe may still hold the end of a long answer.
+ * Ends the streams, because only that tells when: in Bun `writableLength` stays 0 and the callback of an empty write
+ * comes at once. Resolves with the error that kept a result from being written; a reader that has gone is none.
+ */
+export async function flush(): Promise<Error | null> {
   await Promise.all(
     [process.stdout, process.stderr].map(
       (stream) =>
         new Promise<void>((resolve) => {
-          if (stream.destroyed || stream.writableLength === 0) resolve();
-          else stream.write("", () => resolve());
+          if (stream.destroyed || stream.errored) return resolve();
+          stream.once("error", () => resolve());
+          stream.end(() => resolve());
         }),
     ),
   );
+  return stdoutError;
 }

@@ -1,5 +1,6 @@
 /** All commands. Each file holds a command's flags and help; what it does is loaded when it runs. */
 import { buildRouteMap, type RouteMap } from "@stricli/core";
+import { benchCommand } from "./commands/bench.ts";
 import { cancelCommand } from "./commands/cancel.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { logsCommand } from "./commands/logs.ts";
@@ -18,6 +19,7 @@ export const routes: RouteMap<CliContext> = buildRouteMap({
     retry: retryCommand,
     cancel: cancelCommand,
     doctor: doctorCommand,
+    bench: benchCommand,
   },
   docs: {
     brief: "one bag of tasks, any engine, nothing lost",
@@ -27,7 +29,8 @@ export const routes: RouteMap<CliContext> = buildRouteMap({
       "  holdall run workflow.yaml               run a workflow on this machine; again: go on",
       "  holdall run --array 0-9 -- echo '{i}'   ten tasks without a file",
       "  holdall tasks --state failed            what failed",
-      "  holdall logs compress_003               what a task printed",
+      "  holdall logs compress_003            what a task printed",
+      "  holdall --version",
       "",
       "Each command has --help with examples.",
     ].join("\n"),

@@ -75,20 +75,21 @@ async function whatToRun({ flags, target, verbatim, io }: RunWords): Promise<Run
     if (target !== undefined) {
       throw usage(`"${target}" and a command after --: which one?`, "leave one of them");
     }
-    if (verbatim.length === 0 || verbatim[0] === "") {
+    if (verbatim.length === 0) {
       throw usage("no command after --", "holdall run -- CMD ARGS…");
     }
+    const cwd = cwdOf(flags, io);
     const { adhocWorkflow, checkInputs, parseNeed } = await import("../spec/index.ts");
-    const definition = await adhocWorkflow({
-      argv: verbatim,
-      cwd: cwdOf(flags, io),
+    const definition = adhocWorkflow({
+      command: verbatim,
+      cwd,
       name: flags.name,
       array: flags.array,
-      eachLine: flags.eachLine === undefined ? undefined : resolve(io.cwd, flags.eachLine),
-      fromJson: flags.fromJson === undefined ? undefined : resolve(io.cwd, flags.fromJson),
+      eachLine: listFile(flags.eachLine, io),
+      fromJson: listFile(flags.fromJson, io),
       need: flags.need === undefined ? undefined : parseNeed(flags.need.join(",")),
     });
-    await checkInputs(definition);
+    checkInputs(definition);
     return { kind: "definition", definition, adHoc: true };
   }
   for (const name of AD_HOC_FLAGS) {
@@ -105,8 +106,7 @@ async function whatToRun({ flags, target, verbatim, io }: RunWords): Promise<Run
       "holdall run workflow.yaml, or holdall run -- CMD ARGS…; see holdall run --help",
     );
   }
-  const path = resolve(io.cwd, target);
-  if (isId(target) && statSync(path, { throwIfNoEntry: false }) === undefined) {
+  if (isId(target) && statSync(resolve(io.cwd, target), { throwIfNoEntry: false }) === undefined) {
     for (const name of ["fresh", "name", "cwd"] as const) {
       if (flags[name] !== undefined) {
         throw usage(
@@ -118,9 +118,18 @@ async function whatToRun({ flags, target, verbatim, io }: RunWords): Promise<Run
     return { kind: "workflow", id: Number(target) };
   }
   const { checkInputs, loadSpec } = await import("../spec/index.ts");
-  const definition = await loadSpec(path, { cwd: cwdOf(flags, io), name: flags.name });
-  await checkInputs(definition);
+  const definition = loadSpec(target, {
+    cwd: io.cwd,
+    ...(flags.cwd === undefined ? {} : { cwdOverride: cwdOf(flags, io) }),
+    ...(flags.name === undefined ? {} : { name: flags.name }),
+  });
+  checkInputs(definition);
   return { kind: "definition", definition, adHoc: false };
+}
+
+/** Where the user is, not where tasks run; "-" is stdin. */
+function listFile(file: string | undefined, io: Pick<Io, "cwd">): string | undefined {
+  return file === undefined || file === "-" ? file : resolve(io.cwd, file);
 }
 
 function cwdOf(flags: RunFlags, io: Pick<Io, "cwd">): string {
@@ -135,11 +144,7 @@ function cwdOf(flags: RunFlags, io: Pick<Io, "cwd">): string {
 }
 
 /** What the flags offer; what they do not say, this machine does. */
-export function offerOf(
-  flags: RunFlags,
-  stateDir: string,
-  machine: Machine = thisMachine,
-): Offer {
+export function offerOf(flags: RunFlags, stateDir: string, machine: Machine = thisMachine): Offer {
   const detected = detectOffer(stateDir, machine);
   const memoryGb = oneOf(flags, "memory", "memoryGb");
   return {

@@ -45,8 +45,12 @@ export function requireStateDir(stateDir: StateDir): void {
     );
   }
   if (!found.isDirectory()) {
-    throw new HoldallError("not_found", `${stateDir.path} (from ${stateDir.from}) is no directory`, {
-      fix: "give --state-dir DIR",
-    });
+    throw new HoldallError(
+      "not_found",
+      `${stateDir.path} (from ${stateDir.from}) is no directory`,
+      {
+        fix: "give --state-dir DIR",
+      },
+    );
   }
 }

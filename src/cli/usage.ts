@@ -34,10 +34,10 @@ export function unknownCommand(
   );
 }
 
-/** What Stricli found wrong, as a HoldallError. `words` are the command line up to `--`. */
-export function usageError(error: unknown, words: readonly string[]): unknown {
+/** What Stricli found wrong, as a HoldallError. `command` is what was called: "holdall bench spawn". */
+export function usageError(error: unknown, command: string): unknown {
   if (error instanceof HoldallError || !(error instanceof ArgumentScannerError)) return error;
-  const help = `${["holdall", ...words.slice(0, 1)].join(" ")} --help`;
+  const help = `${command} --help`;
   const seeHelp = `${help} lists the flags`;
   if (error instanceof FlagNotFoundError) {
     const near = error.corrections[0];
@@ -49,7 +49,9 @@ export function usageError(error: unknown, words: readonly string[]): unknown {
   }
   if (error instanceof AliasNotFoundError) return usage(`unknown flag -${error.input}`, seeHelp);
   if (error instanceof ArgumentParseError) {
-    const name = flagOrPlaceholder(error.externalFlagNameOrPlaceholder, words);
+    // Placeholders are in capitals here, flags never.
+    const given = error.externalFlagNameOrPlaceholder;
+    const name = given === given.toUpperCase() ? given : `--${given}`;
     const inner = error.exception;
     const why = inner instanceof Error ? inner.message : String(inner);
     const fix = inner instanceof HoldallError ? inner.fix : undefined;
@@ -57,7 +59,7 @@ export function usageError(error: unknown, words: readonly string[]): unknown {
   }
   if (error instanceof EnumValidationError) {
     return usage(
-      `--${error.externalFlagName} ${error.input}: no such value`,
+      `--${error.externalFlagName}: no value '${error.input}'`,
       `one of ${error.values.join(", ")}`,
     );
   }
@@ -81,12 +83,6 @@ export function usageError(error: unknown, words: readonly string[]): unknown {
     return usage(`${error.placeholder.toUpperCase()} is missing`, help);
   }
   return usage(formatMessageForArgumentScannerError(error, {}), seeHelp);
-}
-
-function flagOrPlaceholder(name: string, words: readonly string[]): string {
-  return words.some((word) => word === `--${name}` || word.startsWith(`--${name}=`))
-    ? `--${name}`
-    : name.toUpperCase();
 }
 
 function isFile(path: string): boolean {

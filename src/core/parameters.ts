@@ -137,7 +137,10 @@ function rangeValues(fromText: string, toText: string, stepText = "1"): Parsed<P
     };
   }
   const decimals = Math.max(decimalsOf(fromText), decimalsOf(stepText));
-  if (decimals > MAX_DECIMALS || !Number.isSafeInteger(Math.trunc(Math.max(Math.abs(from), Math.abs(to))))) {
+  if (
+    decimals > MAX_DECIMALS ||
+    !Number.isSafeInteger(Math.trunc(Math.max(Math.abs(from), Math.abs(to))))
+  ) {
     return { error: `the range ${shown} cannot be counted exactly`, fix: "use fewer digits" };
   }
   if (count > MAX_ARRAY_TASKS) {

@@ -31,8 +31,11 @@ function fieldMatcher(reference: TextReference, values: ParameterValues): FieldM
     };
   }
   const ordinals = new Map<string, number>();
-  for (let ordinal = valueCount(values) - 1; ordinal >= 0; ordinal--) ordinals.set(print(ordinal), ordinal);
-  const lengths = [...new Set([...ordinals.keys()].map((key) => key.length))].toSorted((a, b) => b - a);
+  for (let ordinal = valueCount(values) - 1; ordinal >= 0; ordinal--)
+    ordinals.set(print(ordinal), ordinal);
+  const lengths = [...new Set([...ordinals.keys()].map((key) => key.length))].toSorted(
+    (a, b) => b - a,
+  );
   return (text, at) => {
     const found: [number, number][] = [];
     for (const length of lengths) {
@@ -55,13 +58,16 @@ export function compileMatcher(
   }
   const prefix = typeof template[0] === "string" ? template[0] : "";
   const fields = template.map((piece) =>
-    typeof piece === "string" ? piece : { p: piece.p, match: fieldMatcher(piece, table.values[piece.p]!) },
+    typeof piece === "string"
+      ? piece
+      : { p: piece.p, match: fieldMatcher(piece, table.values[piece.p]!) },
   );
   const ordinals: (number | undefined)[] = [];
   const search = (text: string, at: number, piece: number): boolean => {
     const field = fields[piece];
     if (field === undefined) return at === text.length;
-    if (typeof field === "string") return text.startsWith(field, at) && search(text, at + field.length, piece + 1);
+    if (typeof field === "string")
+      return text.startsWith(field, at) && search(text, at + field.length, piece + 1);
     const slot = table.mode === "zip" ? 0 : field.p;
     const before = ordinals[slot];
     for (const [end, ordinal] of field.match(text, at)) {
@@ -93,7 +99,8 @@ function mappedMatcher(
     if (indices === null) {
       indices = new Map();
       const print = compileTemplate(template, table);
-      for (let index = parameterCount(table) - 1; index >= 0; index--) indices.set(print(index), index);
+      for (let index = parameterCount(table) - 1; index >= 0; index--)
+        indices.set(print(index), index);
     }
     return indices.get(text) ?? null;
   };
@@ -200,4 +207,3 @@ export function sameTemplate(a: TextTemplate, b: TextTemplate): boolean {
     })
   );
 }
-

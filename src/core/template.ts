@@ -89,7 +89,9 @@ export function shellQuote(text: string): string {
 function pad(text: string, zero: boolean, width: number): string {
   if (text.length >= width) return text;
   if (!zero) return text.padStart(width);
-  return text.startsWith("-") ? `-${text.slice(1).padStart(width - 1, "0")}` : text.padStart(width, "0");
+  return text.startsWith("-")
+    ? `-${text.slice(1).padStart(width - 1, "0")}`
+    : text.padStart(width, "0");
 }
 
 /** The function behind a format; `text` is the value as it prints without one. */

@@ -21,7 +21,13 @@ export function parseBytes(text: string): Parsed<number> {
   return { value: bytes };
 }
 
-const UNIT_SECONDS: Readonly<Record<string, number>> = { w: 604800, d: 86400, h: 3600, m: 60, s: 1 };
+const UNIT_SECONDS: Readonly<Record<string, number>> = {
+  w: 604800,
+  d: 86400,
+  h: 3600,
+  m: 60,
+  s: 1,
+};
 
 const DURATION_FIX =
   "write a duration such as 90s, 30m, 1h30m, 1:30:00 (hours:minutes:seconds) or PT30M";
@@ -51,7 +57,8 @@ function bareSeconds(text: string): number | null {
 
 function unitSeconds(text: string): number | null {
   const pattern = /(\d+(?:\.\d+)?)\s*(ms|w|d|h|m|s)[a-z]*\s*/iy;
-  const words = /^(?:\s*\d+(?:\.\d+)?\s*(?:ms|w(?:eeks?)?|d(?:ays?)?|h(?:ours?|rs?)?|m(?:in(?:ute)?s?)?|s(?:ec(?:ond)?s?)?))+$/i;
+  const words =
+    /^(?:\s*\d+(?:\.\d+)?\s*(?:ms|w(?:eeks?)?|d(?:ays?)?|h(?:ours?|rs?)?|m(?:in(?:ute)?s?)?|s(?:ec(?:ond)?s?)?))+$/i;
   if (!words.test(text)) return null;
   let total = 0;
   let last = Number.POSITIVE_INFINITY;

@@ -47,6 +47,8 @@ export interface EngineEvents {
   committed(workflow: number, batch: FinishedBatch): void;
   drained(worker: number): void;
   storage(error: HoldallError | null): void;
+  /** what a turn decided is durable and sent */
+  turn(): void;
 }
 
 export class Engine {
@@ -59,7 +61,7 @@ export class Engine {
   readonly #spill: SpillFiles;
   readonly #listeners = new Set<Partial<EngineEvents>>();
   /** attempts that ended since this process began, by workflow */
-  readonly attemptsEnded = new Map<number, number>();
+  readonly attemptsEnded: Map<number, number> = new Map();
   #inbox: { worker: number; frames: readonly ToServer[] }[] = [];
   #scheduled = false;
   #records: LedgerRecord[] = [];
@@ -204,6 +206,7 @@ export class Engine {
     this.#after = [];
     sendAll(outbox);
     for (const done of after) done();
+    for (const each of this.#listeners) each.turn?.();
   }
 
   #commit(): boolean {
@@ -404,9 +407,12 @@ export class Engine {
 
   #ended(workflow: number, ended: boolean): void {
     const atMs = ended ? this.#options.now() : null;
-    this.#records.push({ kind: "ended", workflow, atMs });
     const row = this.#rows.get(workflow);
-    if (row) this.#rows.set(workflow, { ...row, endedMs: atMs });
+    // One that is loaded again keeps the time at which it ended.
+    if (row && ended !== (row.endedMs !== null)) {
+      this.#records.push({ kind: "ended", workflow, atMs });
+      this.#rows.set(workflow, { ...row, endedMs: atMs });
+    }
     if (ended)
       this.#after.push(() => {
         for (const each of this.#listeners) each.ended?.(workflow);

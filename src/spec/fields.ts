@@ -6,7 +6,10 @@ import type { Reader } from "./values.ts";
 /** Each key with the name it is known by here; aliases are Torc's. */
 type Keys = Readonly<Record<string, string>>;
 
-export const WORKFLOW_KEYS = {
+type RequirementField =
+  "name" | "cpus" | "memory" | "disk" | "gpus" | "nodes" | "runtime" | "custom";
+
+export const WORKFLOW_KEYS: Keys = {
   name: "name",
   description: "ignored",
   user: "ignored",
@@ -22,9 +25,9 @@ export const WORKFLOW_KEYS = {
   slurm_schedulers: "slurm_schedulers",
   job_sort_method: "sort_method",
   jobs_sort_method: "sort_method",
-} as const satisfies Keys;
+};
 
-export const TASK_KEYS = {
+export const TASK_KEYS: Keys = {
   name: "name",
   description: "ignored",
   command: "command",
@@ -54,9 +57,9 @@ export const TASK_KEYS = {
   gpus: "gpus",
   disk: "disk",
   runtime: "runtime",
-} as const satisfies Keys;
+};
 
-export const REQUIREMENT_KEYS = {
+export const REQUIREMENT_KEYS: Readonly<Record<string, RequirementField>> = {
   name: "name",
   num_cpus: "cpus",
   cpus: "cpus",
@@ -68,9 +71,9 @@ export const REQUIREMENT_KEYS = {
   nodes: "nodes",
   runtime: "runtime",
   custom: "custom",
-} as const satisfies Keys;
+};
 
-export const SCHEDULER_KEYS = {
+export const SCHEDULER_KEYS: Keys = {
   name: "name",
   account: "account",
   gres: "gres",
@@ -82,7 +85,7 @@ export const SCHEDULER_KEYS = {
   tmp: "tmp",
   walltime: "walltime",
   extra: "extra",
-} as const satisfies Keys;
+};
 
 /** Keys of Torc that mean something this version does not do: better refused than ignored. */
 const NOT_YET: ReadonlySet<string> = new Set([

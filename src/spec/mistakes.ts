@@ -48,13 +48,18 @@ export function mistakesError(
   details: readonly (ErrorDetail & { place: { file: string; line: number; column: number } })[],
   count: number = details.length,
 ): HoldallError {
-  const ordered = details.toSorted(
-    (a, b) => a.place.line - b.place.line || a.place.column - b.place.column,
-  );
+  const ordered = details
+    .toSorted((a, b) => a.place.line - b.place.line || a.place.column - b.place.column)
+    .filter((each, i, all) => {
+      const before = all[i - 1];
+      const again =
+        before?.place.line === each.place.line && before.place.column === each.place.column;
+      return !again || before.message !== each.message;
+    });
   const [first, ...rest] = ordered;
   if (!first) return new HoldallError("internal", "an error without a mistake");
   const others: ErrorDetail[] = rest.slice(0, SHOWN_OTHERS);
-  const hidden = count - 1 - others.length;
+  const hidden = count - (details.length - ordered.length) - 1 - others.length;
   if (hidden > 0) others.push({ message: `${hidden} more mistakes are not shown` });
   return new HoldallError("spec", first.message, { place: first.place, fix: first.fix, others });
 }

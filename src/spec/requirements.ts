@@ -16,7 +16,7 @@ function readFields(reader: Reader, map: SpecMap, path: Path, keys: Iterable<str
     if (!Object.hasOwn(map, key) || !Object.hasOwn(REQUIREMENT_KEYS, key)) continue;
     const value = map[key]!;
     const at = [...path, key];
-    switch (REQUIREMENT_KEYS[key as keyof typeof REQUIREMENT_KEYS]) {
+    switch (REQUIREMENT_KEYS[key]!) {
       case "cpus":
         requirement.cpus =
           readNumber(reader, value, at, { min: 0, max: 1_000_000, integer: false }) ?? 1;
@@ -42,8 +42,6 @@ function readFields(reader: Reader, map: SpecMap, path: Path, keys: Iterable<str
         break;
       }
       case "name":
-        break;
-      default:
         break;
     }
   }
@@ -82,7 +80,11 @@ export function readNamedRequirements(
     const name = readText(reader, map["name"]!, [...at, "name"]);
     if (name === undefined) continue;
     if (named.has(name)) {
-      reader.mistakes.add([...at, "name"], `two resource requirements are called '${name}'`, "rename one of them");
+      reader.mistakes.add(
+        [...at, "name"],
+        `two resource requirements are called '${name}'`,
+        "rename one of them",
+      );
     }
     named.set(name, readFields(reader, map, at, Object.keys(map)));
   }
@@ -116,7 +118,11 @@ export function readTaskRequirement(
   }
   const name = value instanceof Literal ? undefined : readText(reader, value, at);
   if (value instanceof Literal) {
-    reader.mistakes.add(at, "'resource_requirements' must be a name or a mapping", "name one, or write cpus: and memory: below it");
+    reader.mistakes.add(
+      at,
+      "'resource_requirements' must be a name or a mapping",
+      "name one, or write cpus: and memory: below it",
+    );
   }
   if (name === undefined) return DEFAULT_REQUIREMENT;
   const found = named.get(name);
@@ -144,7 +150,7 @@ export function parseNeed(text: string): Requirement {
   for (const part of text.split(",")) {
     const [key = "", value = ""] = part.split("=", 2).map((side) => side.trim());
     if (key === "" || value === "") wrong(`'${part}' is not KEY=AMOUNT`);
-    const field = Object.hasOwn(REQUIREMENT_KEYS, key) ? REQUIREMENT_KEYS[key as keyof typeof REQUIREMENT_KEYS] : "";
+    const field = Object.hasOwn(REQUIREMENT_KEYS, key) ? REQUIREMENT_KEYS[key]! : "";
     if (field === "cpus" || field === "gpus" || field === "nodes") {
       const pattern = field === "cpus" ? /^\d+(\.\d+)?$/ : /^\d+$/;
       if (!pattern.test(value)) wrong(`'${value}' is not a number of ${field}`);

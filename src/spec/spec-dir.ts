@@ -4,7 +4,11 @@ import type { TextReference, TextTemplate } from "../core/workflow.ts";
 const VARIABLE = "${spec_dir}";
 
 /** Puts the folder in; in a command (`quoting`) so that a shell reads one word also when the folder has spaces. */
-export function substituteSpecDir(template: TextTemplate, specDir: string, quoting: boolean): TextTemplate {
+export function substituteSpecDir(
+  template: TextTemplate,
+  specDir: string,
+  quoting: boolean,
+): TextTemplate {
   const literals = typeof template === "string" ? [template] : template;
   if (!literals.some((piece) => typeof piece === "string" && piece.includes("$"))) return template;
   const plain = !quoting || /^[\w@%+=:,./-]*$/.test(specDir);
@@ -29,7 +33,9 @@ export function substituteSpecDir(template: TextTemplate, specDir: string, quoti
     return result;
   };
   if (typeof template === "string") return replace(template);
-  return template.map((piece): string | TextReference => (typeof piece === "string" ? replace(piece) : piece));
+  return template.map((piece): string | TextReference =>
+    typeof piece === "string" ? replace(piece) : piece,
+  );
 }
 
 function quotedFor(text: string, quote: string): string {

@@ -15,7 +15,12 @@ export function readParameters(reader: Reader, value: SpecValue, path: Path): Na
   for (const name of Object.keys(map ?? {})) {
     const at = [...path, name];
     if (!IDENTIFIER.test(name)) {
-      reader.mistakes.add(at, `'${name}' cannot be a parameter's name`, "use letters, digits and _, not starting with a digit", { key: true });
+      reader.mistakes.add(
+        at,
+        `'${name}' cannot be a parameter's name`,
+        "use letters, digits and _, not starting with a digit",
+        { key: true },
+      );
       continue;
     }
     found.set(name, readValues(reader, map![name]!, at) ?? [""]);
@@ -60,35 +65,56 @@ export function readTable(
       if (values) all.set(name, values);
       else {
         const near = nearest(name, shared.keys());
-        const fix = near === null ? "add it to the workflow's parameters" : `did you mean '${near}'?`;
+        const fix =
+          near === null ? "add it to the workflow's parameters" : `did you mean '${near}'?`;
         reader.mistakes.add(at, `the workflow has no parameter '${name}'`, fix, { needle: name });
         all.set(name, [""]);
       }
     }
   }
   if (Object.hasOwn(task, "parameters")) {
-    for (const [name, values] of readParameters(reader, task["parameters"]!, [...path, "parameters"])) {
+    for (const [name, values] of readParameters(reader, task["parameters"]!, [
+      ...path,
+      "parameters",
+    ])) {
       all.set(name, values);
     }
   }
   let mode: "product" | "zip" = "product";
   if (Object.hasOwn(task, "parameter_mode")) {
-    mode = readChoice(reader, task["parameter_mode"]!, [...path, "parameter_mode"], ["product", "zip"]) ?? "product";
+    mode =
+      readChoice(
+        reader,
+        task["parameter_mode"]!,
+        [...path, "parameter_mode"],
+        ["product", "zip"],
+      ) ?? "product";
   }
   if (all.size === 0) return null;
   const table = { names: [...all.keys()], values: [...all.values()], mode };
-  return checkCounts(reader, table, path) ? table : { ...table, values: table.names.map(() => [""]) };
+  return checkCounts(reader, table, path)
+    ? table
+    : { ...table, values: table.names.map(() => [""]) };
 }
 
 function checkCounts(reader: Reader, table: ParameterTable, path: Path): boolean {
   const counts = table.values.map(valueCount);
   if (table.mode === "zip" && counts.some((count) => count !== counts[0])) {
     const shown = table.names.map((name, p) => `${name} has ${counts[p]}`).join(", ");
-    reader.mistakes.add([...path, "parameter_mode"], `'zip' pairs values one by one, and ${shown}`, "give all parameters equally many values, or use product");
+    reader.mistakes.add(
+      [...path, "parameter_mode"],
+      `'zip' pairs values one by one, and ${shown}`,
+      "give all parameters equally many values, or use product",
+    );
     return false;
   }
   const total = parameterCount(table);
   if (total <= MAX_ARRAY_TASKS) return true;
-  reader.mistakes.add([...path, "parameters"], `these parameters make ${total} tasks`, `one array can have ${MAX_ARRAY_TASKS} at most; use several`, { key: true });
+  reader.mistakes.add(
+    [...path, "parameters"],
+    `these parameters make ${total} tasks`,
+    `one array can have ${MAX_ARRAY_TASKS} at most; use several`,
+    { key: true },
+  );
   return false;
 }

@@ -3,13 +3,30 @@ import path from "node:path";
 import { parameterCount } from "../core/parameters.ts";
 import { formatProblem, parseTemplate } from "../core/template.ts";
 import { parseDuration } from "../core/units.ts";
-import type { BlockPolicy, Command, ParameterTable, Requirement, TaskBody, TextTemplate } from "../core/workflow.ts";
-import { isList, type Path, type SpecMap, type SpecValue } from "./document.ts";
+import type {
+  BlockPolicy,
+  Command,
+  ParameterTable,
+  Requirement,
+  TaskBody,
+  TextTemplate,
+} from "../core/workflow.ts";
+import { isList, Literal, type Path, type SpecMap, type SpecValue } from "./document.ts";
 import { checkKeys, keyOf, TASK_KEYS } from "./fields.ts";
 import { readTaskRequirement } from "./requirements.ts";
 import { substituteSpecDir } from "./spec-dir.ts";
 import { type NamedValues, readTable } from "./tables.ts";
-import { readBoolean, readChoice, readMap, readNumber, readText, readTexts, readUnit, readWritten, type Reader } from "./values.ts";
+import {
+  readBoolean,
+  readChoice,
+  readMap,
+  readNumber,
+  readText,
+  readTexts,
+  readUnit,
+  readWritten,
+  type Reader,
+} from "./values.ts";
 
 export interface Draft {
   /** where it stands, e.g. ["tasks", 3] */
@@ -81,17 +98,37 @@ export function readTask(context: TaskContext, value: SpecValue, at: Path): Draf
   if (outputs) body.outputs = outputs;
   if (env) body.env = env;
   const count = table ? parameterCount(table) : 1;
-  return { path: at, table, title, body, policy, dependsOn, dependsOnList: task["depends_on"], first: 0, count };
+  return {
+    path: at,
+    table,
+    title,
+    body,
+    policy,
+    dependsOn,
+    dependsOnList: task["depends_on"],
+    first: 0,
+    count,
+  };
 }
 
-function checkFormats(context: TaskContext, template: TextTemplate, table: ParameterTable, at: Path): void {
+function checkFormats(
+  context: TaskContext,
+  template: TextTemplate,
+  table: ParameterTable,
+  at: Path,
+): void {
   if (typeof template === "string") return;
   for (const piece of template) {
     if (typeof piece === "string" || piece.f === undefined) continue;
     const problem = formatProblem(piece.f, table.values[piece.p]!);
     if (problem === null) continue;
     const name = table.names[piece.p]!;
-    context.mistakes.add(at, `parameter '${name}': ${problem}`, `write {${name}} for the value as it is`, { needle: `{${name}:${piece.f}}` });
+    context.mistakes.add(
+      at,
+      `parameter '${name}': ${problem}`,
+      `write {${name}} for the value as it is`,
+      { needle: `{${name}:${piece.f}}` },
+    );
   }
 }
 
@@ -103,7 +140,11 @@ function readName(context: TaskContext, task: SpecMap, at: Path): string | undef
   const name = readText(context, task["name"]!, [...at, "name"]);
   // eslint-disable-next-line no-control-regex -- control characters are what is looked for
   if (name !== undefined && (/[\u0000-\u001f\u007f]/.test(name) || name !== name.trim())) {
-    context.mistakes.add([...at, "name"], "a task's name is one line without spaces around it", "shorten it to one line");
+    context.mistakes.add(
+      [...at, "name"],
+      "a task's name is one line without spaces around it",
+      "shorten it to one line",
+    );
   }
   return name;
 }
@@ -117,7 +158,8 @@ function readCommand(
   const where = [...at, "command"];
   if (!Object.hasOwn(task, "command")) {
     const fix = "add `command:`, a text or a list of words";
-    context.mistakes.add(at, `the task '${String(task["name"] ?? "")}' has no command`, fix);
+    const name = typeof task["name"] === "string" ? ` '${task["name"]}'` : "";
+    context.mistakes.add(at, `the task${name} has no command`, fix);
     return undefined;
   }
   const value = task["command"]!;
@@ -126,9 +168,14 @@ function readCommand(
     : undefined;
   if (isList(value)) {
     if (shell === "sh" || shell === "bash") {
-      context.mistakes.add([...at, "shell"], "a command given as a list never runs in a shell", "write the command as one text, or remove `shell`");
+      context.mistakes.add(
+        [...at, "shell"],
+        "a command given as a list never runs in a shell",
+        "write the command as one text, or remove `shell`",
+      );
     }
-    if (value.length === 0) context.mistakes.add(where, "'command' is an empty list", "give it at least the program");
+    if (value.length === 0)
+      context.mistakes.add(where, "'command' is an empty list", "give it at least the program");
     const argv: TextTemplate[] = [];
     for (let i = 0; i < value.length; i++) {
       const word = readWritten(context, value[i]!, [...where, i]);
@@ -136,29 +183,47 @@ function readCommand(
     }
     return { kind: "argv", argv };
   }
-  const text = readText(context, value, where);
+  // `command: true` can only mean the program
+  const written = value instanceof Literal && value.value !== null ? value.text : value;
+  const text = readText(context, written, where);
   if (text === undefined) return undefined;
-  if (text.includes("\0")) context.mistakes.add(where, "a command cannot hold a NUL character", "remove it");
+  if (text.includes("\0"))
+    context.mistakes.add(where, "a command cannot hold a NUL character", "remove it");
   const command = template(text, where, true);
   if (shell === "none") return { kind: "words", text: command };
-  if (shell !== undefined || context.torc) return { kind: "shell", shell: shell ?? "bash", text: command };
+  if (shell !== undefined || context.torc)
+    return { kind: "shell", shell: shell ?? "bash", text: command };
   return { kind: "auto", text: command };
 }
 
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /** `env` as written texts; used for the workflow's and for a task's. */
-export function readEnv(reader: Reader, value: SpecValue, at: Path): Record<string, string> | undefined {
+export function readEnv(
+  reader: Reader,
+  value: SpecValue,
+  at: Path,
+): Record<string, string> | undefined {
   const map = readMap(reader, value, at);
   if (!map) return undefined;
   const env: Record<string, string> = {};
   for (const key of Object.keys(map)) {
     if (!VARIABLE.test(key)) {
-      reader.mistakes.add([...at, key], `'${key}' cannot be the name of an environment variable`, "use letters, digits and _, not starting with a digit", { key: true });
+      reader.mistakes.add(
+        [...at, key],
+        `'${key}' cannot be the name of an environment variable`,
+        "use letters, digits and _, not starting with a digit",
+        { key: true },
+      );
       continue;
     }
     const text = readWritten(reader, map[key]!, [...at, key]);
-    if (text?.includes("\0")) reader.mistakes.add([...at, key], "an environment variable cannot hold a NUL character", "remove it");
+    if (text?.includes("\0"))
+      reader.mistakes.add(
+        [...at, key],
+        "an environment variable cannot hold a NUL character",
+        "remove it",
+      );
     if (text !== undefined) env[key] = text;
   }
   return env;
@@ -189,30 +254,56 @@ function readPolicy(context: TaskContext, task: SpecMap, at: Path, category: str
     cwd: null,
     scheduler: null,
   };
-  if (has("category")) policy.category = readText(context, task["category"]!, [...at, "category"]) ?? category;
-  if (has("retries")) policy.retries = readNumber(context, task["retries"]!, [...at, "retries"], { min: 0, max: 1_000_000 }) ?? 0;
+  if (has("category"))
+    policy.category = readText(context, task["category"]!, [...at, "category"]) ?? category;
+  if (has("retries"))
+    policy.retries =
+      readNumber(context, task["retries"]!, [...at, "retries"], { min: 0, max: 1_000_000 }) ?? 0;
   if (has("max_retries")) {
     // Torc counts attempts
-    const attempts = readNumber(context, task["max_retries"]!, [...at, "max_retries"], { min: 0, max: 1_000_000 });
+    const attempts = readNumber(context, task["max_retries"]!, [...at, "max_retries"], {
+      min: 0,
+      max: 1_000_000,
+    });
     policy.retries = Math.max(0, (attempts ?? 1) - 1);
   }
   if (has("timeout")) {
     const where = [...at, "timeout"];
     const seconds = readUnit(context, task["timeout"]!, where, parseDuration);
-    if (seconds === 0) context.mistakes.add(where, "a timeout of 0 ends every attempt at once", "give it some time, or remove it");
+    if (seconds === 0)
+      context.mistakes.add(
+        where,
+        "a timeout of 0 ends every attempt at once",
+        "give it some time, or remove it",
+      );
     policy.timeoutSeconds = seconds ?? null;
   }
   if (has("on_upstream_failure")) {
-    policy.onUpstreamFailure = readChoice(context, task["on_upstream_failure"]!, [...at, "on_upstream_failure"], ["skip", "run"]) ?? "skip";
+    policy.onUpstreamFailure =
+      readChoice(
+        context,
+        task["on_upstream_failure"]!,
+        [...at, "on_upstream_failure"],
+        ["skip", "run"],
+      ) ?? "skip";
   }
   if (has("cancel_on_blocking_job_failure")) {
-    const cancel = readBoolean(context, task["cancel_on_blocking_job_failure"]!, [...at, "cancel_on_blocking_job_failure"]);
+    const cancel = readBoolean(context, task["cancel_on_blocking_job_failure"]!, [
+      ...at,
+      "cancel_on_blocking_job_failure",
+    ]);
     policy.onUpstreamFailure = cancel === false ? "run" : "skip";
   }
-  if (has("priority")) policy.priority = readNumber(context, task["priority"]!, [...at, "priority"], { min: -1_000_000, max: 1_000_000 }) ?? 0;
+  if (has("priority"))
+    policy.priority =
+      readNumber(context, task["priority"]!, [...at, "priority"], {
+        min: -1_000_000,
+        max: 1_000_000,
+      }) ?? 0;
   if (has("cwd")) {
     const cwd = readText(context, task["cwd"]!, [...at, "cwd"]);
-    if (cwd !== undefined) policy.cwd = path.resolve(context.cwd, cwd.replaceAll("${spec_dir}", context.specDir));
+    if (cwd !== undefined)
+      policy.cwd = path.resolve(context.cwd, cwd.replaceAll("${spec_dir}", context.specDir));
   }
   const schedulerKey = keyOf(task, "scheduler", "slurm_scheduler");
   if (schedulerKey !== undefined) {
@@ -220,10 +311,13 @@ function readPolicy(context: TaskContext, task: SpecMap, at: Path, category: str
     const name = readText(context, task[schedulerKey]!, where);
     if (name !== undefined && !context.schedulers.has(name)) {
       const known = [...context.schedulers].slice(0, 10).join(", ");
-      context.mistakes.add(where, `no scheduler is called '${name}'`, known === "" ? "add it to slurm_schedulers" : `there is ${known}`);
+      context.mistakes.add(
+        where,
+        `no scheduler is called '${name}'`,
+        known === "" ? "add it to slurm_schedulers" : `there is ${known}`,
+      );
     }
     policy.scheduler = name ?? null;
   }
   return policy;
 }
-

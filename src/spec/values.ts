@@ -1,6 +1,14 @@
 /** Readers of single values; each tells what is wrong and returns undefined when the value is not what the field takes. */
 import type { Parsed } from "../core/parameters.ts";
-import { isList, isMap, Literal, type Path, type SpecDocument, type SpecMap, type SpecValue } from "./document.ts";
+import {
+  isList,
+  isMap,
+  Literal,
+  type Path,
+  type SpecDocument,
+  type SpecMap,
+  type SpecValue,
+} from "./document.ts";
 import type { Mistakes } from "./mistakes.ts";
 
 export interface Reader {
@@ -14,12 +22,18 @@ export function kindOf(value: SpecValue): string {
   if (isMap(value)) return "a mapping";
   if (value.value === null) return "empty";
   if (typeof value.value === "boolean") return `the boolean ${value.text}`;
-  if (typeof value.value === "string") return `'${value.text}', which YAML programs read as a boolean`;
+  if (typeof value.value === "string")
+    return `'${value.text}', which YAML programs read as a boolean`;
   return `the number ${value.text}`;
 }
 
 /** Says that a value is of the wrong kind; names the YAML trap when that is why. */
-export function wrongKind(reader: Reader, value: SpecValue, path: Path, expected: string): undefined {
+export function wrongKind(
+  reader: Reader,
+  value: SpecValue,
+  path: Path,
+  expected: string,
+): undefined {
   const name = fieldName(path);
   const source = reader.document.source(path).split("\n")[0]!.trim();
   const key = typeof path.at(-1) === "number" ? "-" : `${String(path.at(-1))}:`;
@@ -43,11 +57,17 @@ export function wrongKind(reader: Reader, value: SpecValue, path: Path, expected
       { needle: ":" },
     );
   } else if (value instanceof Literal && value.value !== null && wantsText) {
-    reader.mistakes.add(path, `${name} must be ${expected}, not ${kindOf(value)}`, `quote it: ${key} "${value.text}"`);
+    reader.mistakes.add(
+      path,
+      `${name} must be ${expected}, not ${kindOf(value)}`,
+      `quote it: ${key} "${value.text}"`,
+    );
   } else {
     const empty = value instanceof Literal && value.value === null;
     const fix = empty ? "give it a value, or remove the key" : `write ${expected}`;
-    reader.mistakes.add(path, `${name} must be ${expected}, not ${kindOf(value)}`, fix, { key: empty });
+    reader.mistakes.add(path, `${name} must be ${expected}, not ${kindOf(value)}`, fix, {
+      key: empty,
+    });
   }
   return undefined;
 }
@@ -77,7 +97,11 @@ export function readWritten(reader: Reader, value: SpecValue, path: Path): strin
 }
 
 /** One text or a list of them; the paths of mistakes name the item. */
-export function readTexts(reader: Reader, value: SpecValue, path: Path): readonly string[] | undefined {
+export function readTexts(
+  reader: Reader,
+  value: SpecValue,
+  path: Path,
+): readonly string[] | undefined {
   if (typeof value === "string") {
     const text = readText(reader, value, path);
     return text === undefined ? undefined : [text];
@@ -94,7 +118,11 @@ export function readTexts(reader: Reader, value: SpecValue, path: Path): readonl
 
 export function readBoolean(reader: Reader, value: SpecValue, path: Path): boolean | undefined {
   if (value instanceof Literal && typeof value.value === "boolean") return value.value;
-  reader.mistakes.add(path, `${fieldName(path)} must be true or false, not ${kindOf(value)}`, "write true or false");
+  reader.mistakes.add(
+    path,
+    `${fieldName(path)} must be true or false, not ${kindOf(value)}`,
+    "write true or false",
+  );
   return undefined;
 }
 
@@ -107,7 +135,8 @@ export function readNumber(
   const { min, max = Number.MAX_SAFE_INTEGER, integer = true } = limits;
   const text = typeof value === "string" ? value : value instanceof Literal ? value.text : null;
   // a number in quotes says what it means as well
-  const number = text !== null && /^[-+]?\d+(\.\d+)?$/.test(text.trim()) ? Number(text) : Number.NaN;
+  const number =
+    text !== null && /^[-+]?\d+(\.\d+)?$/.test(text.trim()) ? Number(text) : Number.NaN;
   const what = `${integer ? "a whole number" : "a number"}${min === 0 ? " of 0 or more" : min > 0 ? ` of ${min} or more` : ""}`;
   if (Number.isNaN(number) || (integer && !Number.isInteger(number))) {
     reader.mistakes.add(
@@ -118,7 +147,11 @@ export function readNumber(
     return undefined;
   }
   if (number < min || number > max) {
-    reader.mistakes.add(path, `${fieldName(path)} must be ${what}${number > max ? `, ${max} at most` : ""}, not ${text}`, `write ${what}`);
+    reader.mistakes.add(
+      path,
+      `${fieldName(path)} must be ${what}${number > max ? `, ${max} at most` : ""}, not ${text}`,
+      `write ${what}`,
+    );
     return undefined;
   }
   return number;
@@ -131,7 +164,12 @@ export function readUnit(
   path: Path,
   parse: (text: string) => Parsed<number>,
 ): number | undefined {
-  const text = typeof value === "string" ? value : value instanceof Literal && typeof value.value !== "boolean" && value.value !== null ? value.text : null;
+  const text =
+    typeof value === "string"
+      ? value
+      : value instanceof Literal && typeof value.value !== "boolean" && value.value !== null
+        ? value.text
+        : null;
   if (text === null) return wrongKind(reader, value, path, "an amount such as 4g or 30m");
   const parsed = parse(text);
   if ("value" in parsed) return parsed.value;
@@ -149,7 +187,11 @@ export function readChoice<T extends string>(
   const found = choices.find((choice) => choice === text);
   if (found === undefined) {
     const shown = text === "" ? kindOf(value) : `'${text}'`;
-    reader.mistakes.add(path, `${fieldName(path)} must be one of ${choices.join(", ")}, not ${shown}`, `write ${choices.join(" or ")}`);
+    reader.mistakes.add(
+      path,
+      `${fieldName(path)} must be one of ${choices.join(", ")}, not ${shown}`,
+      `write ${choices.join(" or ")}`,
+    );
   }
   return found;
 }
@@ -158,6 +200,10 @@ export function readMap(reader: Reader, value: SpecValue, path: Path): SpecMap |
   return isMap(value) ? value : wrongKind(reader, value, path, "a mapping (key: value)");
 }
 
-export function readList(reader: Reader, value: SpecValue, path: Path): readonly SpecValue[] | undefined {
+export function readList(
+  reader: Reader,
+  value: SpecValue,
+  path: Path,
+): readonly SpecValue[] | undefined {
   return isList(value) ? value : wrongKind(reader, value, path, "a list (one `- ` for each item)");
 }

@@ -12,7 +12,8 @@ const ENTRY = /^(\s*(?:- +)*(?:(?:[\w.-]+|"[^"]*"|'[^']*')\s*:[ \t]+)?)(\S.*?)\s
 
 const quoted = (before: string, value: string): string => {
   const shown = value.length > 60 ? `${value.slice(0, 57)}...` : value;
-  const text = shown.includes('"') || shown.includes("\\") ? `'${shown.replaceAll("'", "''")}'` : `"${shown}"`;
+  const text =
+    shown.includes('"') || shown.includes("\\") ? `'${shown.replaceAll("'", "''")}'` : `"${shown}"`;
   return `quote the text: ${before.trim()} ${text}`;
 };
 
@@ -33,8 +34,8 @@ function trapOf(line: string, start: number): Told | null {
   if (before.trim() === "" || value.startsWith("#")) return null;
   if (first === "{" || first === "[") {
     const closing = first === "{" ? "}" : "]";
-    // a whole flow collection is what its author meant
-    if (value.replace(/\s+#.*$/, "").endsWith(closing) && !/^\{[^:]*\}\S/.test(value)) return null;
+    // a whole flow collection is what its author meant; perhaps one of its items needs quotes
+    if (closes(value, first, closing)) return itemTrap(value, offset);
     const kind = first === "{" ? "mapping" : "list";
     return {
       message: `YAML reads the unquoted ${first}…${closing} as a ${kind}`,
@@ -43,7 +44,11 @@ function trapOf(line: string, start: number): Told | null {
     };
   }
   if ("*&!%@`|>".includes(first) && !/^[|>][-+0-9]*$/.test(value)) {
-    const means: Readonly<Record<string, string>> = { "*": "an alias", "&": "an anchor", "!": "a tag" };
+    const means: Readonly<Record<string, string>> = {
+      "*": "an alias",
+      "&": "an anchor",
+      "!": "a tag",
+    };
     return {
       message: `an unquoted text cannot start with '${first}'${means[first] ? `, which is ${means[first]} to YAML` : ""}`,
       fix: quoted(before, value),
@@ -57,6 +62,43 @@ function trapOf(line: string, start: number): Told | null {
       fix: quoted(before, value),
       offset: offset + colon.index,
     };
+  }
+  return null;
+}
+
+/** The bracket that opens `value` is closed by its last character. */
+function closes(value: string, open: string, close: string): boolean {
+  const text = value.replace(/\s+#.*$/, "");
+  let depth = 0;
+  for (let i = 0; i < text.length; i++) {
+    if (text[i] === open) depth += 1;
+    else if (text[i] === close && (depth -= 1) === 0) return i === text.length - 1;
+  }
+  return false;
+}
+
+/** `[a_{i}, b]`: inside brackets a brace needs quotes. */
+function itemTrap(value: string, offset: number): Told | null {
+  const item = /[[,]\s*([^\s"'[\]{},:]*\{[^{}]*\}[^\s"'[\]{},]*)/.exec(value);
+  if (!item) return null;
+  return {
+    message: "YAML reads an unquoted {…} inside […] or {…} as a mapping",
+    fix: `quote the item: "${item[1]!}"`,
+    offset: offset + item.index + item[0].length - item[1]!.length,
+  };
+}
+
+/** The line above `offset` that opens a quote and does not close it. */
+function openQuote(text: string, offset: number): number | null {
+  for (let at = offset, looked = 0; at >= 0 && looked < 10_000; looked++) {
+    const { line, start } = lineAt(text, at);
+    const match = ENTRY.exec(line);
+    const quote = match?.[2]?.[0];
+    if ((quote === '"' || quote === "'") && !match![2]!.slice(1).includes(quote)) {
+      return start + match![1]!.length;
+    }
+    if (start === 0) return null;
+    at = start - 1;
   }
   return null;
 }
@@ -75,19 +117,32 @@ export function explainYaml(error: YAMLError, text: string): Told {
     }
     case "TAG_RESOLVE_FAILED":
       return (
-        trapOf(line, start) ?? { ...plain, message: "a tag that means nothing here", fix: "remove it, or quote the text" }
+        trapOf(line, start) ?? {
+          ...plain,
+          message: "a tag that means nothing here",
+          fix: "remove it, or quote the text",
+        }
       );
     default:
       break;
   }
+  // an unclosed quote is told at its end; its start is more use
+  if (error.code === "MISSING_CHAR" && /quote/i.test(error.message)) {
+    const opened = openQuote(text, Math.min(offset, text.length)) ?? offset;
+    return {
+      message: "a quote is opened and never closed",
+      fix: "close the quote",
+      offset: opened,
+    };
+  }
   const trap = trapOf(line, start);
   if (trap) return trap;
   if (line.startsWith("\t") || /^ *\t/.test(line)) {
-    return { message: "a tab is used to indent", fix: "indent with spaces", offset: start + line.indexOf("\t") };
-  }
-  // an unclosed quote or bracket is told at its end; its start is more use
-  if (error.code === "MISSING_CHAR" && /quote/i.test(error.message)) {
-    return { ...plain, message: "a quote is opened and never closed", fix: "close the quote" };
+    return {
+      message: "a tab is used to indent",
+      fix: "indent with spaces",
+      offset: start + line.indexOf("\t"),
+    };
   }
   const previous = start > 0 ? lineAt(text, start - 1) : null;
   const earlier = previous && trapOf(previous.line, previous.start);

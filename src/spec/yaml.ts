@@ -83,7 +83,7 @@ function parseNodes(
   if (!first?.contents || (isScalar(first.contents) && first.contents.value === null)) {
     throw emptyDocument(file, text);
   }
-  return { root: first.contents, document: first as Document.Parsed, lines };
+  return { root: first.contents, document: first, lines };
 }
 
 export function emptyDocument(file: string, text: string): HoldallError {
@@ -133,7 +133,7 @@ function converterOf(file: string, document: Document.Parsed, lines: LineCounter
     const before = weight;
     written += 1;
     weight += 1;
-    const value = isScalar(node) ? scalarValue(node) : collection(node as YAMLMap | YAMLSeq);
+    const value = isScalar(node) ? scalarValue(node) : collection(node);
     if (isScalar(node) || isYamlMap(node) || isSeq(node)) {
       if (node.anchor) anchored.set(node, { value, weight: weight - before });
     }
@@ -154,7 +154,8 @@ function converterOf(file: string, document: Document.Parsed, lines: LineCounter
         mistakes.push({ message: "a key of a mapping is no plain text", fix, offset });
       } else if (name === "<<" && (key as Scalar).type === "PLAIN") {
         for (const part of Array.isArray(value) ? (value as SpecValue[]) : [value]) {
-          if (typeof part === "object" && !(part instanceof Literal) && !Array.isArray(part)) merged.push(part as Record<string, SpecValue>);
+          if (typeof part === "object" && !(part instanceof Literal) && !Array.isArray(part))
+            merged.push(part as Record<string, SpecValue>);
         }
       } else setOwn(result, name, value);
     }
@@ -184,7 +185,13 @@ function converterOf(file: string, document: Document.Parsed, lines: LineCounter
 /** Also right for `__proto__`, which assignment would swallow. */
 export function setOwn(map: Record<string, SpecValue>, key: string, value: SpecValue): void {
   if (key !== "__proto__") map[key] = value;
-  else Object.defineProperty(map, key, { value, enumerable: true, configurable: true, writable: true });
+  else
+    Object.defineProperty(map, key, {
+      value,
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    });
 }
 
 function keyText(key: Node | null): string | null {
@@ -194,7 +201,7 @@ function keyText(key: Node | null): string | null {
 }
 
 /** Plain words that YAML 1.1 programs read as booleans: never taken for text without quotes. */
-export const OLD_BOOLEAN: RegExp = /^(?:y|n|yes|no|on|off)$/i;
+export const OLD_BOOLEAN: RegExp = /^(?:yes|no|on|off)$/i;
 
 function scalarValue(node: Scalar): SpecValue {
   const { value } = node;
@@ -214,8 +221,13 @@ function nodeAt(
   let key: Node | null = null;
   let value: Node | null = root;
   for (const [found, step] of path.entries()) {
-    const container: Node | undefined = isAlias(value) ? value.resolve(document) : (value ?? undefined);
-    const pair = isSeq(container) && typeof step === "number" ? container.items[step] : findPair(document, container, String(step));
+    const container: Node | undefined = isAlias(value)
+      ? value.resolve(document)
+      : (value ?? undefined);
+    const pair: unknown =
+      isSeq(container) && typeof step === "number"
+        ? container.items[step]
+        : findPair(document, container, String(step));
     if (pair === undefined || pair === null) return { key, value, found };
     key = isPair(pair) ? (pair.key as Node) : null;
     value = (isPair(pair) ? (pair.value as Node | null) : (pair as Node)) ?? null;

@@ -135,13 +135,3 @@ export function compileCommand(command: Command, table: ParameterTable): ArgvMak
     }
   }
 }
-
-/** The command as people read it. */
-export function commandText(command: Command, table: ParameterTable, index: number): string {
-  if (command.kind !== "argv") return compileTemplate(command.text, table)(index);
-  return command.argv.map((part) => quote(compileTemplate(part, table)(index))).join(" ");
-}
-
-function quote(word: string): string {
-  return /^[\w@%+:,./=-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
-}

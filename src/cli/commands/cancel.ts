@@ -5,7 +5,7 @@ import { workflowAndTasks } from "../names.ts";
 import { printJson } from "../output/json.ts";
 import { plural } from "../output/units.ts";
 import { stateDirOf } from "../state-dir.ts";
-import { JSON_FLAG, STATE_DIR_FLAG, text } from "./shared.ts";
+import { flag, JSON_FLAG, STATE_DIR_FLAG, text } from "./shared.ts";
 
 interface Flags {
   reason?: string | undefined;
@@ -18,6 +18,7 @@ export const cancelCommand: Command<CliContext> = buildCommand<Flags, string[], 
     const { io } = this;
     const { workflow, tasks } = workflowAndTasks(words);
     const { canceled, id } = await withClient(
+      this,
       stateDirOf(io, flags.stateDir),
       async ({ client }) => {
         const { workflow_id } = await client.workflow(workflow);
@@ -37,21 +38,17 @@ export const cancelCommand: Command<CliContext> = buildCommand<Flags, string[], 
       parameter: { parse: text, placeholder: "ID|TASK", brief: "a workflow ID, then task names" },
     },
     flags: {
-      reason: {
-        kind: "parsed",
-        parse: text,
-        optional: true,
-        placeholder: "TEXT",
-        brief: "kept with the canceled tasks",
-      },
+      reason: flag(text, "TEXT", "kept with the canceled tasks"),
       stateDir: STATE_DIR_FLAG,
       json: JSON_FLAG,
     },
   },
   docs: {
     brief: "end tasks that run and start no more",
-    fullDescription:
-      "Cancels a workflow, or some of its tasks: what runs is ended, what waits is not started, what depends on it is skipped.",
+    fullDescription: [
+      "Cancels a workflow, or some of its tasks: what runs is ended, what waits is not started,",
+      "what depends on it is skipped.",
+    ].join("\n"),
     customUsage: [
       { input: "3", brief: "all of workflow 3" },
       { input: "compress_007 --reason 'wrong seed'", brief: "one task of the newest workflow" },

@@ -7,7 +7,7 @@ import { taskRef } from "../names.ts";
 import { printJson } from "../output/json.ts";
 import { stateDirOf } from "../state-dir.ts";
 import { usage } from "../usage.ts";
-import { integerFrom, JSON_FLAG, STATE_DIR_FLAG, text } from "./shared.ts";
+import { flag, integerFrom, JSON_FLAG, STATE_DIR_FLAG, text, toggle } from "./shared.ts";
 
 interface Flags {
   attempt?: number | undefined;
@@ -30,7 +30,7 @@ export const logsCommand: Command<CliContext> = buildCommand<Flags, [string], Cl
       ? ["stdout", "stderr"]
       : [flags.stdout === true ? "stdout" : "stderr"];
     const follow = flags.follow === true;
-    await withClient(stateDirOf(io, flags.stateDir), async ({ client }) => {
+    await withClient(this, stateDirOf(io, flags.stateDir), async ({ client }) => {
       const source: Source = { client, ...ref, attempt: flags.attempt };
       if (flags.json === true) await printAsJson(io, source, streams);
       else if (follow) await followStreams(io, source, streams);
@@ -49,31 +49,10 @@ export const logsCommand: Command<CliContext> = buildCommand<Flags, [string], Cl
       ],
     },
     flags: {
-      attempt: {
-        kind: "parsed",
-        parse: integerFrom(1),
-        optional: true,
-        placeholder: "N",
-        brief: "of this attempt (default: the latest)",
-      },
-      stdout: {
-        kind: "boolean",
-        optional: true,
-        withNegated: false,
-        brief: "only what it wrote to stdout",
-      },
-      stderr: {
-        kind: "boolean",
-        optional: true,
-        withNegated: false,
-        brief: "only what it wrote to stderr",
-      },
-      follow: {
-        kind: "boolean",
-        optional: true,
-        withNegated: false,
-        brief: "go on until the attempt has ended",
-      },
+      attempt: flag(integerFrom(1), "N", "of this attempt (default: the latest)"),
+      stdout: toggle("only what it wrote to stdout"),
+      stderr: toggle("only what it wrote to stderr"),
+      follow: toggle("go on until the attempt has ended"),
       stateDir: STATE_DIR_FLAG,
       json: JSON_FLAG,
     },
@@ -143,7 +122,11 @@ async function followStreams(
   );
 }
 
-async function printAsJson(io: Io, source: Source, streams: readonly OutputStream[]): Promise<void> {
+async function printAsJson(
+  io: Io,
+  source: Source,
+  streams: readonly OutputStream[],
+): Promise<void> {
   const { client, workflow, task, attempt } = source;
   const texts: Partial<Record<OutputStream, string>> = {};
   for (const stream of streams) {

@@ -5,7 +5,7 @@ import { workflowAndTasks } from "../names.ts";
 import { printJson } from "../output/json.ts";
 import { plural } from "../output/units.ts";
 import { stateDirOf } from "../state-dir.ts";
-import { JSON_FLAG, STATE_DIR_FLAG, text } from "./shared.ts";
+import { JSON_FLAG, STATE_DIR_FLAG, text, toggle } from "./shared.ts";
 
 const RETRIED = ["failed", "skipped", "canceled"] as const;
 
@@ -17,14 +17,6 @@ interface Flags {
   json?: boolean | undefined;
 }
 
-const stateFlag = (state: string) =>
-  ({
-    kind: "boolean",
-    optional: true,
-    withNegated: false,
-    brief: `only those that are ${state}`,
-  }) as const;
-
 export const retryCommand: Command<CliContext> = buildCommand<Flags, string[], CliContext>({
   async func(flags, ...words) {
     const { io } = this;
@@ -32,7 +24,7 @@ export const retryCommand: Command<CliContext> = buildCommand<Flags, string[], C
     const chosen = RETRIED.filter((state) => flags[state] === true);
     const states = chosen.length > 0 ? chosen : RETRIED;
     const stateDir = stateDirOf(io, flags.stateDir);
-    const { reset, id, owned } = await withClient(stateDir, async ({ client, owner }) => {
+    const { reset, id, owned } = await withClient(this, stateDir, async ({ client, owner }) => {
       const { workflow_id } = await client.workflow(workflow);
       const answer = await client.retry(workflow_id, {
         ...(tasks.length > 0 ? { tasks } : {}),
@@ -55,17 +47,19 @@ export const retryCommand: Command<CliContext> = buildCommand<Flags, string[], C
       parameter: { parse: text, placeholder: "ID|TASK", brief: "a workflow ID, then task names" },
     },
     flags: {
-      failed: stateFlag("failed"),
-      skipped: stateFlag("skipped"),
-      canceled: stateFlag("canceled"),
+      failed: toggle("only those that are failed"),
+      skipped: toggle("only those that are skipped"),
+      canceled: toggle("only those that are canceled"),
       stateDir: STATE_DIR_FLAG,
       json: JSON_FLAG,
     },
   },
   docs: {
     brief: "try again what did not succeed",
-    fullDescription:
-      "Sets failed, skipped and canceled tasks back, and what was skipped because of them. A running workflow goes on with them at once; otherwise `holdall run ID` does.",
+    fullDescription: [
+      "Sets failed, skipped and canceled tasks back, and what was skipped because of them.",
+      "A running workflow goes on with them at once; otherwise `holdall run ID` does.",
+    ].join("\n"),
     customUsage: [
       { input: "", brief: "everything of the newest workflow that did not succeed" },
       { input: "3 --failed", brief: "the failed tasks of workflow 3" },

@@ -1,7 +1,9 @@
 import { buildCommand, type Command } from "@stricli/core";
 import type { CliContext } from "../context.ts";
 import type { RunFlags } from "../run-request.ts";
+import { stateDirOf } from "../state-dir.ts";
 import {
+  flag,
   integerFrom,
   JSON_FLAG,
   positive,
@@ -10,6 +12,7 @@ import {
   size,
   STATE_DIR_FLAG,
   text,
+  toggle,
 } from "./shared.ts";
 
 interface Flags extends RunFlags {
@@ -17,9 +20,6 @@ interface Flags extends RunFlags {
   quiet?: boolean | undefined;
 }
 
-/** A flag with a value. */
-const flag = <T>(parse: (input: string) => T, placeholder: string, brief: string) =>
-  ({ kind: "parsed", parse, optional: true, placeholder, brief }) as const;
 /** Another name of a flag, as other tools call it. */
 const alias = <T>(parse: (input: string) => T, brief: string) =>
   ({ kind: "parsed", parse, optional: true, hidden: true, brief }) as const;
@@ -30,20 +30,18 @@ const capture = (stream: string) =>
     optional: true,
     brief: `what tasks write to ${stream}: kept (default) or dropped`,
   }) as const;
-const toggle = (brief: string) =>
-  ({ kind: "boolean", optional: true, withNegated: false, brief }) as const;
 
 export const runCommand: Command<CliContext> = buildCommand<Flags, [string?], CliContext>({
   async func(flags, target) {
     const { io, verbatim } = this;
-    const [{ runRequest }, { watchRun }, { startRun }, { stateDirOf }] = await Promise.all([
-      import("../run-request.ts"),
-      import("../run-watch.ts"),
-      import("../embedded.ts"),
-      import("../state-dir.ts"),
-    ]);
+    const { runRequest } = await import("../run-request.ts");
     const stateDir = stateDirOf(io, flags.stateDir);
     const request = await runRequest({ flags, target, verbatim, stateDir: stateDir.path, io });
+    // Only now: a mistake in the document is told without loading what runs it.
+    const [{ startRun }, { watchRun }] = await Promise.all([
+      import("../embedded.ts"),
+      import("../run-watch.ts"),
+    ]);
     const handle = await startRun(request);
     this.exitCode = await watchRun(handle, io, {
       json: flags.json === true,
@@ -87,7 +85,7 @@ export const runCommand: Command<CliContext> = buildCommand<Flags, [string?], Cl
         optional: true,
         variadic: true,
         placeholder: "NEED",
-        brief: "what each task needs: cpus=2,memory=1g (with --)",
+        brief: "NEED   what each task needs: cpus=2,memory=1g (with --)",
       },
       array: flag(text, "RANGE", "one task for each i: 0-23, 0-100:10, 1,3,7 (with --)"),
       eachLine: flag(text, "FILE", "one task for each {line} (with --)"),

@@ -36,38 +36,47 @@ export const seconds = (input: string): number => {
   return parsed.value;
 };
 
-interface TextParameter {
-  readonly parse: (input: string) => string;
+export interface ValueFlag<T> {
+  readonly kind: "parsed";
+  readonly parse: (input: string) => T;
   readonly optional: true;
   readonly placeholder: string;
   readonly brief: string;
 }
 
-export const STATE_DIR_FLAG: TextParameter & { readonly kind: "parsed" } = {
-  kind: "parsed",
-  parse: text,
-  optional: true,
-  placeholder: "DIR",
-  brief: "where the ledger is (HOLDALL_STATE_DIR; default .holdall here)",
-};
+/** A flag with a value; help shows what kind of value before what it does. */
+export function flag<T>(
+  parse: (input: string) => T,
+  placeholder: string,
+  brief: string,
+): ValueFlag<T> {
+  const shown = `${placeholder.padEnd(5)}  ${brief}`;
+  return { kind: "parsed", parse, optional: true, placeholder, brief: shown };
+}
 
-export const JSON_FLAG = {
-  kind: "boolean",
-  optional: true,
-  withNegated: false,
-  brief: "exactly one JSON value on stdout",
-} as const;
+export interface ToggleFlag {
+  readonly kind: "boolean";
+  readonly optional: true;
+  readonly withNegated: false;
+  readonly brief: string;
+}
 
-export const QUIET_FLAG = {
-  kind: "boolean",
-  optional: true,
-  withNegated: false,
-  brief: "nothing for people but errors",
-} as const;
+/** A flag that is there or not. */
+export function toggle(brief: string): ToggleFlag {
+  return { kind: "boolean", optional: true, withNegated: false, brief };
+}
 
-export const WORKFLOW_ARGUMENT: TextParameter = {
-  parse: text,
-  optional: true,
-  placeholder: "ID",
-  brief: "a workflow; default: the newest",
-};
+export const STATE_DIR_FLAG: ValueFlag<string> = flag(
+  text,
+  "DIR",
+  "where the ledger is (HOLDALL_STATE_DIR; default .holdall here)",
+);
+export const JSON_FLAG: ToggleFlag = toggle("exactly one JSON value on stdout");
+export const QUIET_FLAG: ToggleFlag = toggle("nothing for people but what went wrong");
+
+export const WORKFLOW_ARGUMENT: {
+  readonly parse: (input: string) => string;
+  readonly optional: true;
+  readonly placeholder: string;
+  readonly brief: string;
+} = { parse: text, optional: true, placeholder: "ID", brief: "a workflow; default: the newest" };

@@ -19,7 +19,7 @@ export const statusCommand: Command<CliContext> = buildCommand<Flags, [string?],
   async func(flags, id) {
     const { io } = this;
     const ref = workflowRef(id);
-    const status = await withClient(stateDirOf(io, flags.stateDir), ({ client }) =>
+    const status = await withClient(this, stateDirOf(io, flags.stateDir), ({ client }) =>
       client.workflow(ref),
     );
     if (flags.json === true) printJson(io, statusJson(status));

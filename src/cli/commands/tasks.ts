@@ -11,7 +11,8 @@ import { shellWord } from "../output/summary.ts";
 import { table } from "../output/table.ts";
 import { bytes, duration } from "../output/units.ts";
 import { stateDirOf } from "../state-dir.ts";
-import { integerFrom, JSON_FLAG, STATE_DIR_FLAG, text, WORKFLOW_ARGUMENT } from "./shared.ts";
+import { usage } from "../usage.ts";
+import { flag, integerFrom, JSON_FLAG, STATE_DIR_FLAG, text, WORKFLOW_ARGUMENT } from "./shared.ts";
 
 const DEFAULT_LIMIT = 1000;
 /** Asked of the server at once; it may answer fewer. */
@@ -32,7 +33,7 @@ export const tasksCommand: Command<CliContext> = buildCommand<Flags, [string?], 
     const ref = workflowRef(id);
     const stateDir = stateDirOf(io, flags.stateDir);
     const limit = flags.limit ?? DEFAULT_LIMIT;
-    const page = await withClient(stateDir, ({ client }) =>
+    const page = await withClient(this, stateDir, ({ client }) =>
       collect(client, ref, { state: flags.state, name: flags.name, cursor: flags.cursor }, limit),
     );
     if (flags.json === true) {
@@ -52,33 +53,10 @@ export const tasksCommand: Command<CliContext> = buildCommand<Flags, [string?], 
   parameters: {
     positional: { kind: "tuple", parameters: [WORKFLOW_ARGUMENT] },
     flags: {
-      state: {
-        kind: "enum",
-        values: TASK_STATES,
-        optional: true,
-        brief: "only tasks in this state",
-      },
-      name: {
-        kind: "parsed",
-        parse: text,
-        optional: true,
-        placeholder: "GLOB",
-        brief: "only tasks of this name; * and ? stand for anything",
-      },
-      limit: {
-        kind: "parsed",
-        parse: integerFrom(1),
-        optional: true,
-        placeholder: "N",
-        brief: `at most so many (default ${DEFAULT_LIMIT})`,
-      },
-      cursor: {
-        kind: "parsed",
-        parse: text,
-        optional: true,
-        placeholder: "CURSOR",
-        brief: "go on where the last answer ended (its next_cursor)",
-      },
+      state: flag(taskState, "STATE", "only tasks in this state"),
+      name: flag(text, "GLOB", "only tasks of this name; * and ? stand for anything"),
+      limit: flag(integerFrom(1), "N", `at most so many (default ${DEFAULT_LIMIT})`),
+      cursor: flag(text, "TEXT", "go on where the last answer ended (its next_cursor)"),
       stateDir: STATE_DIR_FLAG,
       json: JSON_FLAG,
     },
@@ -92,6 +70,14 @@ export const tasksCommand: Command<CliContext> = buildCommand<Flags, [string?], 
     ],
   },
 });
+
+function taskState(input: string): TaskState {
+  const state = TASK_STATES.find((name) => name === input);
+  if (state === undefined) {
+    throw usage(`'${input}' is not a task state`, `one of ${TASK_STATES.join(", ")}`);
+  }
+  return state;
+}
 
 /** Pages until `limit` tasks are there or no more follow. */
 async function collect(

@@ -36,3 +36,8 @@ export function table(
     );
   return lines.map((text) => `${text}\n`).join("");
 }
+
+/** Names on the left, figures on the right. */
+export function pairs(rows: readonly (readonly [name: string, figure: string])[]): string {
+  return table([{ title: "" }, { title: "", align: "right" }], rows);
+}

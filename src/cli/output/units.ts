@@ -19,9 +19,9 @@ export function remaining(seconds: number): string {
 }
 
 /** Powers of 1024: 5452595 → "5.2 MiB". */
-export function bytes(count: number): string {
+export function bytes(size: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
-  let value = count;
+  let value = size;
   let unit = 0;
   while (value >= 1023.5 && unit < units.length - 1) {
     value /= 1024;

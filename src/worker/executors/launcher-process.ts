@@ -1,6 +1,7 @@
 import type { Executor, ExecutorEvents, Exit } from "../executor.ts";
 import { droppedExit, environmentEntries, refusal, signalGroup, signalNumber } from "./checked.ts";
 import { createFrameReader, createFrameWriter, LAUNCHER_VERSION } from "./launcher-frames.ts";
+import { openFilesLimit } from "./open-files-limit.ts";
 import { createPools, type Pool } from "./pools.ts";
 
 /**
@@ -16,7 +17,9 @@ const CLOSE_MS = 10_000;
  * Output bytes are a view on a buffer: whoever keeps them copies them.
  */
 export function launchThroughProcess(binary: string, events: ExecutorEvents): Executor {
-  const child = Bun.spawn([binary], {
+  const limit = openFilesLimit();
+  const child = Bun.spawn(limit === null ? [binary] : [binary, String(limit)], {
+    detached: true, // Ctrl-C in the first millisecond is not for it either
     stdin: "pipe",
     stdout: "pipe",
     stderr: "ignore",
@@ -101,8 +104,10 @@ export function launchThroughProcess(binary: string, events: ExecutorEvents): Ex
     }
     if (closed) return;
     closed = true;
+    if (reason !== null) await endLauncher(child);
     child.kill("SIGKILL");
-    // Its leaders died with it (death signal); what they had started did not.
+    // Its leaders died with it (death signal); what they had started did not. Attempts younger than their report
+    // are not known here: their mark is (see leftovers.ts).
     for (const pid of pids.values()) signalGroup(pid, "SIGKILL");
     await child.exited;
     const how = child.signalCode ?? `exit code ${child.exitCode}`;
@@ -152,14 +157,18 @@ export function launchThroughProcess(binary: string, events: ExecutorEvents): Ex
     async close() {
       if (!closed) {
         closed = true;
-        // End of input is the order to kill everything; a stopped launcher could not follow it.
-        child.kill("SIGCONT");
-        await Promise.resolve(child.stdin.end()).catch(() => {});
+        await endLauncher(child);
       }
-      const late = setTimeout(() => child.kill("SIGKILL"), CLOSE_MS);
-      await child.exited;
-      clearTimeout(late);
       await running;
     },
   };
+}
+
+/** End of input is the order to kill everything; a stopped launcher could not follow it. */
+async function endLauncher(child: Bun.Subprocess<"pipe", "pipe", "ignore">): Promise<void> {
+  child.kill("SIGCONT");
+  await Promise.resolve(child.stdin.end()).catch(() => {});
+  const late = setTimeout(() => child.kill("SIGKILL"), CLOSE_MS);
+  await child.exited;
+  clearTimeout(late);
 }

@@ -117,7 +117,8 @@ CREATE TABLE canceled (
   PRIMARY KEY (workflow_id, task)
 ) STRICT, WITHOUT ROWID;
 
--- What was handed out, a row a message: equally long lists of 32-bit little-endian integers.
+-- What was handed out, a row a message: equally long lists of 32-bit little-endian integers. No index by workflow: it
+-- would be one more page to write with every commit, and the rows are deleted when their workflow has nothing left to do.
 CREATE TABLE assignments (
   id INTEGER PRIMARY KEY,
   workflow_id INTEGER NOT NULL REFERENCES workflows (id),
@@ -125,8 +126,6 @@ CREATE TABLE assignments (
   tasks BLOB NOT NULL CHECK (length(tasks) % 4 = 0),
   attempts BLOB NOT NULL CHECK (length(attempts) = length(tasks))
 ) STRICT;
-
-CREATE INDEX assignments_workflow ON assignments (workflow_id);
 
 -- What declared files looked like when their task succeeded.
 CREATE TABLE files (

@@ -1,10 +1,10 @@
 /**
- * A process that owns a ledger, for tests that kill it: `commit-loop.fixture.ts STATE_DIR loop|step BATCH`.
+ * A process that owns a ledger, for tests that kill it: `commit-loop.ts STATE_DIR loop|step BATCH`.
  * It prints "open", then the number of each batch once it is committed; `step` waits for a line before each batch.
  */
 import { readSync, writeSync } from "node:fs";
-import { arrayWorkflow, finished, OPTIONS } from "../ledger.testsuite.ts";
-import { openLedger } from "./open.ts";
+import { arrayWorkflow, finished, OPTIONS } from "../../testing/samples.ts";
+import { openLedger } from "../open.ts";
 
 const [stateDir, mode, size] = process.argv.slice(2);
 const batch = Number(size);

@@ -1,0 +1,120 @@
+/**
+ * What a second `run` of a workflow has to do again. A task is the same when its name, command, environment and declared files'
+ * names are; where a block is the same as before its tasks are not even looked at.
+ */
+import { createHash } from "node:crypto";
+import { compileCommandText } from "../core/command-text.ts";
+import { compileTemplate } from "../core/template.ts";
+import type {
+  Block,
+  ParameterTable,
+  TaskBody,
+  TextTemplate,
+  WorkflowDefinition,
+} from "../core/workflow.ts";
+
+const NO_PARAMETERS: ParameterTable = { names: [], values: [], mode: "product" };
+
+/** SHA-256 over everything a definition says except where the document lies. */
+export function definitionDigest(definition: WorkflowDefinition): string {
+  const { source: _source, ...rest } = definition;
+  return createHash("sha256").update(JSON.stringify(rest)).digest("hex");
+}
+
+export interface Comparison {
+  /** new task → old task, or -1 */
+  mapping: Int32Array;
+  /** tasks (new numbers) that existed and are different now */
+  changed: number[];
+  /** tasks (new numbers) that did not exist */
+  added: number[];
+  /** how many no longer exist */
+  removed: number;
+}
+
+/** Both definitions with the bodies of their explicit tasks. */
+export function compareDefinitions(
+  before: WorkflowDefinition,
+  after: WorkflowDefinition,
+): Comparison {
+  const mapping = new Int32Array(after.taskCount).fill(-1);
+  const changed: number[] = [];
+  const added: number[] = [];
+  const oldBlocks = new Map<string, Block>();
+  for (const block of before.blocks) oldBlocks.set(blockKey(block, before.cwd), block);
+  const leftOver: Block[] = [];
+  let matched = 0;
+  for (const block of after.blocks) {
+    const key = blockKey(block, after.cwd);
+    const same = oldBlocks.get(key);
+    if (!same) {
+      leftOver.push(block);
+      continue;
+    }
+    oldBlocks.delete(key);
+    for (let i = 0; i < block.count; i++) mapping[block.first + i] = same.first + i;
+    matched += block.count;
+  }
+  const oldTasks = new Map<string, { task: number; digest: string }>();
+  for (const block of oldBlocks.values())
+    eachTask(block, before.cwd, (task, name, digest) => oldTasks.set(name, { task, digest }));
+  for (const block of leftOver)
+    eachTask(block, after.cwd, (task, name, digest) => {
+      const old = oldTasks.get(name);
+      if (!old) {
+        added.push(task);
+        return;
+      }
+      mapping[task] = old.task;
+      matched++;
+      if (old.digest !== digest) changed.push(task);
+    });
+  return { mapping, changed, added, removed: before.taskCount - matched };
+}
+
+function blockKey(block: Block, cwd: string): string {
+  const where = block.cwd ?? cwd;
+  return block.kind === "array"
+    ? JSON.stringify([where, block.body, block.parameters])
+    : JSON.stringify([where, block.bodies]);
+}
+
+function eachTask(
+  block: Block,
+  cwd: string,
+  visit: (task: number, name: string, digest: string) => void,
+): void {
+  const where = block.cwd ?? cwd;
+  if (block.kind === "array") {
+    const describe = compileBody(block.body, block.parameters, where);
+    for (let i = 0; i < block.count; i++) visit(block.first + i, ...describe(i));
+    return;
+  }
+  block.bodies?.forEach((body, i) => {
+    visit(block.first + i, ...compileBody(body, NO_PARAMETERS, where)(0));
+  });
+}
+
+function compileBody(
+  body: TaskBody,
+  table: ParameterTable,
+  cwd: string,
+): (index: number) => [name: string, digest: string] {
+  const compile = (text: TextTemplate): ((index: number) => string) => compileTemplate(text, table);
+  const name = compile(body.name);
+  const command = compileCommandText(body.command, table);
+  const inputs = (body.inputs ?? []).map(compile);
+  const outputs = (body.outputs ?? []).map(compile);
+  const env = Object.entries(body.env ?? {}).map(([key, value]) => [key, compile(value)] as const);
+  return (index) => [
+    name(index),
+    JSON.stringify([
+      cwd,
+      body.command.kind,
+      command(index),
+      inputs.map((path) => path(index)),
+      outputs.map((path) => path(index)),
+      env.map(([key, value]) => [key, value(index)]),
+    ]),
+  ];
+}

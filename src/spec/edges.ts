@@ -1,0 +1,170 @@
+/** Edges from `depends_on` and from files that one task makes and another reads. Nothing is expanded that need not be. */
+import path from "node:path";
+import { compileTemplate } from "../core/template.ts";
+import { literalPrefix, sameTemplate } from "../core/template-match.ts";
+import { sameTable } from "../core/parameters.ts";
+import type { TextTemplate } from "../core/workflow.ts";
+import { isList, type Path } from "./document.ts";
+import { edgeSet, type EdgeSet } from "./edge-set.ts";
+import type { Mistakes } from "./mistakes.ts";
+import { EXPANSION_LIMIT, type NameIndex, nameIndex } from "./name-index.ts";
+import { nearest } from "./nearest.ts";
+import type { Draft } from "./tasks.ts";
+
+/** A path as every mention of the same file gives it: absolute, without `.` and `//`. */
+export function absoluteTemplate(template: TextTemplate, cwd: string): TextTemplate {
+  if (typeof template === "string") return path.resolve(cwd, template);
+  const first = template[0];
+  const literal = typeof first === "string" ? first : "";
+  const start = path.posix.normalize(literal.startsWith("/") ? literal : `${cwd}/${literal}`);
+  const rest = template
+    .slice(typeof first === "string" ? 1 : 0)
+    .map((piece) => (typeof piece === "string" ? piece.replaceAll(/\/(?:\.?\/)+/g, "/") : piece));
+  return [start, ...rest];
+}
+
+export interface Files {
+  /** files that tasks of the document make, by absolute path */
+  outputs: NameIndex;
+}
+
+/** Everything that tasks list as output. Two tasks with one output are a mistake. */
+export function indexOutputs(drafts: readonly Draft[], cwd: string): NameIndex {
+  const outputs = nameIndex();
+  for (const draft of drafts) {
+    const folder = draft.policy.cwd ?? cwd;
+    for (const output of draft.body.outputs ?? []) {
+      const template = absoluteTemplate(output, folder);
+      if (draft.table === null) outputs.addText(template as string, draft.first);
+      else
+        outputs.addTemplate({
+          template,
+          table: draft.table,
+          first: draft.first,
+          count: draft.count,
+        });
+    }
+  }
+  return outputs;
+}
+
+/** Lists shorter than this are cheaper repeated than remembered. */
+const SHARED_LIST = 8;
+
+export function findEdges(
+  drafts: readonly Draft[],
+  names: NameIndex,
+  outputs: NameIndex,
+  cwd: string,
+  mistakes: Mistakes,
+): EdgeSet {
+  const edges = edgeSet();
+  const arrays = new Map<string, Draft>();
+  for (const draft of drafts) if (draft.table !== null) arrays.set(draft.title, draft);
+  const shared = new Map<unknown, readonly (readonly [number, number])[]>();
+  const makesFiles = outputs.texts.size > 0 || outputs.templates.length > 0;
+  for (const draft of drafts) {
+    if (draft.dependsOn.length > 0) dependsOnEdges(draft);
+    if (makesFiles && draft.body.inputs) {
+      const folder = draft.policy.cwd ?? cwd;
+      for (const input of draft.body.inputs) fileEdges(draft, absoluteTemplate(input, folder));
+    }
+  }
+  return edges;
+
+  function resolve(text: string): readonly [number, number] | null {
+    const task = names.find(text);
+    if (task !== null) return [task, 1];
+    const array = arrays.get(text);
+    return array ? [array.first, array.count] : null;
+  }
+
+  function dependsOnEdges(draft: Draft): void {
+    const list = draft.dependsOnList;
+    const known = shared.get(list);
+    if (known) return edges.set(known, [draft.first, draft.count]);
+    const members: (readonly [number, number])[] = [];
+    const listed = isList(list);
+    for (const [i, template] of draft.dependsOn.entries()) {
+      const where = [...draft.path, "depends_on", ...(listed ? [i] : [])];
+      if (typeof template !== "string") {
+        templateDependency(draft, template, where);
+        continue;
+      }
+      const found = resolve(template);
+      if (found) members.push(found);
+      else unknown(where, template);
+    }
+    if (
+      listed &&
+      draft.dependsOn.length >= SHARED_LIST &&
+      members.length === draft.dependsOn.length
+    ) {
+      shared.set(list, members);
+      return edges.set(members, [draft.first, draft.count]);
+    }
+    for (const member of members) edges.set([member], [draft.first, draft.count]);
+  }
+
+  function unknown(where: Path, name: string): void {
+    const near = nearest(name, [...arrays.keys(), ...names.texts.keys()]);
+    const fix =
+      near === null ? "name a task, or an array by its name as written" : `did you mean '${near}'?`;
+    mistakes.add(where, `no task is called '${name}'`, fix);
+  }
+
+  /** `depends_on: prepare_{i}` in an array: element by element. */
+  function templateDependency(draft: Draft, template: TextTemplate, where: Path): void {
+    const table = draft.table!;
+    const candidates = names.near(literalPrefix(template));
+    const same = candidates.find(
+      (c) => sameTemplate(c.template, template) && sameTable(c.table, table),
+    );
+    if (same) return edges.run(same.first, draft.first, draft.count);
+    if (!expandable(draft, where)) return;
+    const print = compileTemplate(template, table);
+    let missing: string | null = null;
+    const upstreams = function* (): Generator<number | null> {
+      for (let index = 0; index < draft.count; index++) {
+        const name = print(index);
+        const found = names.find(name);
+        if (found === null) missing ??= name;
+        yield found;
+      }
+    };
+    edges.list(upstreams(), draft.first);
+    if (missing !== null) unknown(where, missing);
+  }
+
+  function fileEdges(draft: Draft, input: TextTemplate): void {
+    if (typeof input === "string") {
+      const maker = outputs.find(input);
+      if (maker !== null) edges.set([[maker, 1]], [draft.first, draft.count]);
+      return;
+    }
+    const table = draft.table!;
+    const prefix = literalPrefix(input);
+    const candidates = outputs.near(prefix);
+    const same = candidates.find(
+      (c) => sameTemplate(c.template, input) && sameTable(c.table, table),
+    );
+    if (same) return edges.run(same.first, draft.first, draft.count);
+    if (candidates.length === 0 && outputs.texts.size === 0) return;
+    if (!expandable(draft, draft.path)) return;
+    const print = compileTemplate(input, table);
+    const upstreams = function* (): Generator<number | null> {
+      for (let index = 0; index < draft.count; index++) yield outputs.find(print(index));
+    };
+    edges.list(upstreams(), draft.first);
+  }
+
+  function expandable(draft: Draft, where: Path): boolean {
+    if (draft.count <= EXPANSION_LIMIT) return true;
+    mistakes.add(
+      where,
+      `'${draft.title}' has ${draft.count} tasks, too many to match with the tasks they depend on one by one`,
+      "give both arrays the same parameters and write the name or file in the same way",
+    );
+    return false;
+  }
+}

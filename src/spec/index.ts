@@ -1,0 +1,5 @@
+/** Documents and command lines into workflows. */
+export { adhocWorkflow, type AdhocOptions } from "./adhoc.ts";
+export { checkInputs } from "./check-inputs.ts";
+export { loadSpec, type LoadOptions } from "./load.ts";
+export { parseNeed } from "./requirements.ts";
