@@ -12,7 +12,8 @@ import type { Offer } from "../protocol/session.ts";
 import { Engine } from "../server/engine.ts";
 import { createApi } from "../server/http.ts";
 import { listenOnOwnerSocket } from "../server/owner-socket.ts";
-import { taskCounts, workflowSummary } from "../server/queries.ts";
+import { loadedWorkflow, taskCounts } from "../server/queries.ts";
+import { workflowSummary } from "../server/summary.ts";
 import { inheritedEnvironment } from "../worker/environment.ts";
 import type { Executor, ExecutorEvents } from "../worker/executor.ts";
 import { openExecutor } from "../worker/executors/index.ts";
@@ -58,7 +59,8 @@ async function start(
   if (request.what.kind === "workflow") refuseTooLarge(tasks.definition, request.offer);
   const cached = tasks.counts[SUCCEEDED]!;
 
-  const socket = listenOnOwnerSocket(stateDir, createApi(engine));
+  const { names } = loadedWorkflow(engine, id)!;
+  const socket = listenOnOwnerSocket(stateDir, createApi(engine, { stateDir }));
   undo.push(() => socket.close());
 
   let worker: Worker | null = null;
@@ -98,7 +100,7 @@ async function start(
     drained: () => finished.resolve(end),
     committed: (workflow, batch) => {
       if (workflow === id && request.outputDir !== null)
-        writeOutputFiles(engine, workflow, batch, request.outputDir);
+        writeOutputFiles(engine, names, batch, request.outputDir);
     },
   });
   if (request.timeoutSeconds !== null)
@@ -162,7 +164,7 @@ function outcomeOf(
   const attempts = engine.attemptsEnded.get(id) ?? 0;
   return {
     end,
-    summary: workflowSummary(engine, id),
+    summary: workflowSummary(loadedWorkflow(engine, id)!),
     report: {
       workflow_id: id,
       name: tasks.definition.name,

@@ -3,21 +3,23 @@ import { copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { FinishedBatch } from "../protocol/session.ts";
 import type { Engine } from "../server/engine.ts";
-import { taskName } from "../server/names.ts";
+import type { Names } from "../server/names.ts";
 
 export function writeOutputFiles(
   engine: Engine,
-  workflow: number,
+  names: Names,
   batch: FinishedBatch,
   folder: string,
 ): void {
   mkdirSync(folder, { recursive: true });
   const outputs = new Map(batch.outputs.map((output) => [output.at, output]));
+  const { workflow } = batch;
+  const all = names.all(batch.tasks);
   batch.tasks.forEach((task, at) => {
     const attempt = batch.attempts[at]!;
     const output = outputs.get(at);
     // A name may hold what a file name may not.
-    const name = taskName(engine, workflow, task).replaceAll("%", "%25").replaceAll("/", "%2F");
+    const name = all[at]!.replaceAll("%", "%25").replaceAll("/", "%2F");
     for (const stream of ["stdout", "stderr"] as const) {
       const path = join(folder, `${name}.${attempt}.${stream === "stdout" ? "out" : "err"}`);
       const spilled = engine.spill.path(workflow, task, attempt, stream);

@@ -259,10 +259,10 @@ function loseWorker(core: Core, id: number, outcome: "worker_lost" | "preempted"
     });
     for (let i = lost.length - 1; i >= 0; i--) {
       const task = lost[i]!;
-      if (state[task] === ASSIGNED || state[task] === RUNNING)
-        makeReady(tasks, task, true, core.sink);
+      if (state[task] === ASSIGNED || state[task] === RUNNING) putBack(core, tasks, task);
       else runAgain(core, tasks, task);
     }
+    checkEnded(core, tasks);
   }
 }
 
@@ -299,8 +299,10 @@ function finished(core: Core, workerId: number, batch: Finished): void {
   const verdicts = new Uint8Array(size);
   core.effects.push({ type: "verdicts", worker: workerId, batch, verdicts });
   const worker = core.workers.get(workerId);
-  if (!tasks) {
+  if (!tasks?.classes.some((cls) => cls.id === batch.cls)) {
+    // The workflow was forgotten (and perhaps loaded anew) while they ran: only their room is of interest.
     verdicts.fill(VERDICT_SUPERSEDED);
+    if (worker) release(core, worker, batch.cls, size);
     return;
   }
   const { owner, attempt, state } = tasks;
@@ -343,14 +345,14 @@ function learn(category: Category, wallUs: number): void {
 function fail(core: Core, tasks: Tasks, task: number, outcomeNumber: number): number {
   const outcome = OUTCOMES[outcomeNumber]!;
   if (outcome === "worker_lost" || outcome === "preempted") {
-    makeReady(tasks, task, true, core.sink);
+    putBack(core, tasks, task);
     return VERDICT_OTHER;
   }
   if (OWN_FAILURES.has(outcome)) {
     const failures = (tasks.failures.get(task) ?? 0) + 1;
     tasks.failures.set(task, failures);
     if (failures <= policyOf(tasks, task).retries) {
-      makeReady(tasks, task, true, core.sink);
+      putBack(core, tasks, task);
       return VERDICT_OTHER;
     }
   }
@@ -369,6 +371,16 @@ function policyOf(tasks: Tasks, task: number): Block {
     else high = middle - 1;
   }
   return blocks[low]!;
+}
+
+/** A task without a live attempt waits again, ahead of others of its class; for its upstream, if that was reset meanwhile. */
+function putBack(core: Core, tasks: Tasks, task: number): void {
+  if (tasks.graph.empty || tasks.waiting[task] === 0) {
+    makeReady(tasks, task, true, core.sink);
+    return;
+  }
+  setState(tasks, task, BLOCKED);
+  derive(tasks, core.sink);
 }
 
 /** A retry that had to wait for a dying attempt. */
@@ -409,8 +421,7 @@ function revoked(
     if (!isLive(tasks, workerId, task, attempts[i]!)) continue;
     tasks.owner[task] = 0;
     if (worker) release(core, worker, classIdOf(tasks, task), 1);
-    if (tasks.state[task] === ASSIGNED || tasks.state[task] === RUNNING)
-      makeReady(tasks, task, true, core.sink);
+    if (tasks.state[task] === ASSIGNED || tasks.state[task] === RUNNING) putBack(core, tasks, task);
     else runAgain(core, tasks, task);
   }
   checkEnded(core, tasks);
@@ -432,7 +443,10 @@ function cancel(
   const kills = new Map<number, { tasks: number[]; attempts: number[] }>();
   const one = (task: number): void => {
     const now = tasks.state[task]!;
-    if (isTerminal(now)) return;
+    if (isTerminal(now)) {
+      tasks.again.delete(task);
+      return;
+    }
     if (now === READY) leaveReady(tasks, task);
     const owner = tasks.owner[task]!;
     if (owner !== 0) {
@@ -446,7 +460,10 @@ function cancel(
   };
   if (list) list.forEach(one);
   else for (let task = 0; task < tasks.state.length; task++) one(task);
-  if (canceled.length === 0) return;
+  if (canceled.length === 0) {
+    checkEnded(core, tasks);
+    return;
+  }
   core.effects.push({ type: "canceled", workflow, tasks: canceled, reason });
   for (const [worker, kill] of kills)
     core.effects.push({ type: "kill", worker, workflow, reason: "canceled", ...kill });

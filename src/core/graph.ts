@@ -144,8 +144,10 @@ export function inDegrees(graph: Graph): Int32Array {
     for (const offset of graph.blockRuns[index]!)
       for (let i = 0; i < block.count; i++) waiting[block.first + offset + i]!++;
   });
-  for (const ranges of graph.setDependents)
+  graph.setDependents.forEach((ranges, set) => {
+    if (graph.setSize[set] === 0) return; // nobody would ever end its waiting
     for (const [first, count] of ranges) for (let i = 0; i < count; i++) waiting[first + i]!++;
+  });
   return waiting;
 }
 

@@ -70,6 +70,7 @@ export const TRANSITIONS: readonly {
 }[] = [
   { from: ["blocked"], to: "ready", by: "the last dependency ended" },
   { from: ["blocked", "ready"], to: "skipped", by: "something upstream did not succeed" },
+  { from: ["ready"], to: "blocked", by: "something upstream is to run again" },
   { from: ["ready"], to: "assigned", by: "a worker was chosen" },
   { from: ["assigned"], to: "running", by: "the worker started it" },
   { from: ["assigned", "running"], to: "succeeded", by: "a live attempt's result was accepted" },

@@ -129,9 +129,10 @@ export function propagate(tasks: Tasks, task: number, sink: ReadySink): void {
       setState(tasks, dependent, SKIPPED);
       stack.push(dependent);
     };
+    // Counted for attempts that are alive too: if one is lost while something upstream runs again, its task has to wait.
     const arrive = (dependent: number): void => {
-      if (state[dependent] !== BLOCKED) return;
-      if (--waiting[dependent]! === 0) makeReady(tasks, dependent, false, sink);
+      if (--waiting[dependent]! === 0 && state[dependent] === BLOCKED)
+        makeReady(tasks, dependent, false, sink);
     };
     visitDependents(
       graph,
@@ -149,7 +150,8 @@ export function propagate(tasks: Tasks, task: number, sink: ReadySink): void {
         }
         if (left === 0)
           for (const [first, count] of graph.setDependents[set]!)
-            for (let i = 0; i < count; i++) arrive(first + i);
+            for (let i = 0; i < count; i++)
+              if (setFailed[set] === 0 || runsAnyway(tasks, first + i)) arrive(first + i);
       },
     );
   }
@@ -206,8 +208,8 @@ export function derive(tasks: Tasks, sink: ReadySink): void {
 }
 
 export function hasWorkLeft(tasks: Tasks): boolean {
-  const { counts } = tasks;
-  return counts[BLOCKED]! + counts[READY]! + counts[ASSIGNED]! + counts[RUNNING]! > 0;
+  const { counts, again } = tasks;
+  return counts[BLOCKED]! + counts[READY]! + counts[ASSIGNED]! + counts[RUNNING]! + again.size > 0;
 }
 
 export function createCategory(name: string): Category {

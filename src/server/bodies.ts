@@ -1,5 +1,6 @@
 /** What POST requests carry. Loaded with the first of them: most commands never send one. */
 import { z } from "zod";
+import { HoldallError } from "../core/error.ts";
 import { TASK_STATES } from "../core/states.ts";
 
 const tasks: z.ZodOptional<z.ZodArray<z.ZodString>> = z.array(z.string().min(1)).optional();
@@ -23,3 +24,21 @@ export const retryBody: z.ZodType<RetryBody> = z.strictObject({
   tasks,
   states: z.array(z.enum(TASK_STATES)).optional(),
 });
+
+/** Throws usage, naming the field. An empty text is an empty object. */
+export function parseBody<T>(schema: z.ZodType<T>, text: string): T {
+  let value: unknown;
+  try {
+    value = text.trim() === "" ? {} : JSON.parse(text);
+  } catch (cause) {
+    throw new HoldallError("usage", `the request is not JSON: ${(cause as Error).message}`, {
+      fix: "send a JSON object",
+      cause,
+    });
+  }
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const place = issue!.path.join(".");
+  throw new HoldallError("usage", `${place === "" ? "" : `${place}: `}${issue!.message}`);
+}

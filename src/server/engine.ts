@@ -5,7 +5,12 @@
  */
 import { HoldallError, toHoldallError } from "../core/error.ts";
 import { apply, type Core, type CoreConfig, createCore, decide } from "../core/core.ts";
-import { type CoreEvent, type Effect, VERDICT_ACCEPTED, VERDICT_SUPERSEDED } from "../core/events.ts";
+import {
+  type CoreEvent,
+  type Effect,
+  VERDICT_ACCEPTED,
+  VERDICT_SUPERSEDED,
+} from "../core/events.ts";
 import { outcomeIndex } from "../core/states.ts";
 import type { Tasks } from "../core/tasks.ts";
 import type { WorkflowDefinition } from "../core/workflow.ts";
@@ -196,8 +201,7 @@ export class Engine {
     if (this.#closed) return;
     const inbox = this.#inbox;
     this.#inbox = [];
-    for (const { worker, frames } of inbox)
-      for (const frame of frames) this.#frame(worker, frame);
+    for (const { worker, frames } of inbox) for (const frame of frames) this.#frame(worker, frame);
     this.#perform(decide(this.core, this.#options.now()));
     if (!this.#commit()) return;
     const outbox = this.#outbox;
@@ -364,9 +368,7 @@ export class Engine {
     const { verdicts } = effect;
     const kept = verdicts.includes(VERDICT_SUPERSEDED) ? withoutSuperseded(batch, verdicts) : batch;
     const accepted =
-      kept === batch
-        ? verdicts
-        : verdicts.filter((verdict) => verdict !== VERDICT_SUPERSEDED);
+      kept === batch ? verdicts : verdicts.filter((verdict) => verdict !== VERDICT_SUPERSEDED);
     const { workflow } = batch;
     if (kept.tasks.length === 0) return;
     const outputs: OutputRow[] = kept.outputs.map(({ at, ...rest }) => ({
@@ -387,10 +389,7 @@ export class Engine {
     for (const [at, files] of kept.files)
       if (accepted[at] === VERDICT_ACCEPTED)
         this.#records.push({ kind: "files", workflow, task: kept.tasks[at]!, files });
-    this.attemptsEnded.set(
-      workflow,
-      (this.attemptsEnded.get(workflow) ?? 0) + kept.tasks.length,
-    );
+    this.attemptsEnded.set(workflow, (this.attemptsEnded.get(workflow) ?? 0) + kept.tasks.length);
     if (this.live.any) this.live.finished(workflow, kept.tasks, kept.attempts);
     this.#after.push(() => {
       for (const each of this.#listeners) each.committed?.(workflow, kept);

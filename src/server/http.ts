@@ -3,20 +3,12 @@
  * Workflows that the engine has not taken up are read (and canceled, retried) beside it: nothing of them is started.
  */
 import { errorJson, HoldallError, toHoldallError } from "../core/error.ts";
-import { TASK_STATES, type TaskState } from "../core/states.ts";
 import type { WorkflowStatus } from "../protocol/api.ts";
 import { cancelTasks, retryTasks } from "./actions.ts";
 import { Engine } from "./engine.ts";
-import { liveChunks, readStoredOutput, STREAMS, storedChunks, type Stream } from "./output.ts";
-import {
-  chooseAttempt,
-  isLive,
-  type Loaded,
-  loadedWorkflow,
-  taskDetail,
-  taskPage,
-  workflowStatus,
-} from "./queries.ts";
+import { outputResponse } from "./output-response.ts";
+import { integerOf, statesOf } from "./parameters.ts";
+import { type Loaded, loadedWorkflow, taskDetail, taskPage, workflowStatus } from "./queries.ts";
 import { workflowSummary } from "./summary.ts";
 
 /** What the listener can do for a request. */
@@ -25,7 +17,11 @@ export interface ApiConnection {
   keepOpen(request: Request): void;
 }
 
-export type Api = (request: Request, connection?: ApiConnection) => Promise<Response>;
+export interface Api {
+  (request: Request, connection?: ApiConnection): Promise<Response>;
+  /** stores what is still to be stored of workflows beside the engine; the ledger and the engine stay open */
+  close(): void;
+}
 
 export interface ApiOptions {
   /** where the engine's spill files are */
@@ -42,7 +38,8 @@ const BODY_LIMIT_BYTES = 16 * 1024 * 1024;
 const PAGE_DEFAULT = 1000;
 const PAGE_LIMIT = 10_000;
 
-interface Call {
+/** A request and what belongs to it. */
+export interface Call {
   request: Request;
   query: URLSearchParams;
   keepOpen(): void;
@@ -83,13 +80,16 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
     id: string,
     act: (loaded: Loaded, text: string) => Promise<object>,
   ): Promise<Response> {
-    if (options.readOnly)
-      throw new HoldallError("conflict", "this server only answers questions");
+    if (options.readOnly) throw new HoldallError("conflict", "this server only answers questions");
     const loaded = workflow(id);
     call.keepOpen();
-    const answer = await act(loaded, await bodyText(call.request));
+    const text = await bodyText(call.request);
+    if (text === null) {
+      return errorResponse(new HoldallError("usage", "the request is larger than 16 MiB"), 413);
+    }
+    const result = await act(loaded, text);
     options.onChange?.(loaded.id);
-    return Response.json(answer);
+    return Response.json(result);
   }
 
   type Handler = (call: Call, ...parts: string[]) => Response | Promise<Response>;
@@ -108,17 +108,17 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
     ],
     [
       /^\/api\/v1\/workflows\/([^/]+)$/,
-      { GET: (_call, id) => Response.json(workflowStatus(workflow(id!))) },
+      { GET: (_call, id) => Response.json(workflowStatus(workflow(id))) },
     ],
     [
       /^\/api\/v1\/workflows\/([^/]+)\/summary$/,
-      { GET: (_call, id) => Response.json(workflowSummary(workflow(id!))) },
+      { GET: (_call, id) => Response.json(workflowSummary(workflow(id))) },
     ],
     [
       /^\/api\/v1\/workflows\/([^/]+)\/tasks$/,
       {
         GET: async ({ query }, id) => {
-          const loaded = workflow(id!);
+          const loaded = workflow(id);
           return Response.json(
             await taskPage(loaded, {
               states: statesOf(query),
@@ -132,17 +132,23 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
     ],
     [
       /^\/api\/v1\/workflows\/([^/]+)\/tasks\/([^/]+)$/,
-      { GET: (_call, id, task) => Response.json(taskDetail(workflow(id!), task!)) },
+      { GET: (_call, id, task) => Response.json(taskDetail(workflow(id), task)) },
     ],
     [
       /^\/api\/v1\/workflows\/([^/]+)\/tasks\/([^/]+)\/output$/,
-      { GET: (call, id, task) => output(call, workflow(id!), task!, options.noWorkers !== true) },
+      {
+        GET: (call, id, task) => {
+          const loaded = workflow(id);
+          const canStart = loaded.engine === engine && options.noWorkers !== true;
+          return outputResponse(call, loaded, task, canStart);
+        },
+      },
     ],
     [
       /^\/api\/v1\/workflows\/([^/]+)\/cancel$/,
       {
         POST: (call, id) =>
-          change(call, id!, async (loaded, text) => {
+          change(call, id, async (loaded, text) => {
             const { cancelBody, parseBody } = await import("./bodies.ts");
             return cancelTasks(loaded, parseBody(cancelBody, text));
           }),
@@ -152,7 +158,7 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
       /^\/api\/v1\/workflows\/([^/]+)\/retry$/,
       {
         POST: (call, id) =>
-          change(call, id!, async (loaded, text) => {
+          change(call, id, async (loaded, text) => {
             const { parseBody, retryBody } = await import("./bodies.ts");
             return retryTasks(loaded, parseBody(retryBody, text));
           }),
@@ -176,13 +182,14 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
     throw new HoldallError("not_found", `there is nothing at ${url.pathname}`);
   }
 
-  return async (request, connection) => {
+  const api = async (request: Request, connection?: ApiConnection): Promise<Response> => {
     try {
       return await answer(request, connection);
     } catch (thrown) {
       return errorResponse(toHoldallError(thrown));
     }
   };
+  return Object.assign(api, { close: () => shelf?.close() });
 }
 
 export function errorResponse(error: HoldallError, status: number = error.status): Response {
@@ -206,7 +213,8 @@ function decode(part: string): string {
   }
 }
 
-async function bodyText(request: Request): Promise<string> {
+/** Null when it is larger than any request needs. */
+async function bodyText(request: Request): Promise<string | null> {
   const reader = request.body?.getReader();
   const parts: Uint8Array[] = [];
   let bytes = 0;
@@ -216,105 +224,9 @@ async function bodyText(request: Request): Promise<string> {
     bytes += part.value.length;
     if (bytes > BODY_LIMIT_BYTES) {
       await reader?.cancel();
-      throw new TooLarge();
+      return null;
     }
     parts.push(part.value);
   }
   return Buffer.concat(parts).toString("utf8");
-}
-
-function statesOf(query: URLSearchParams): TaskState[] {
-  const words = query.getAll("state").flatMap((text) => text.split(","));
-  return words.map((word) => {
-    const state = TASK_STATES.find((each) => each === word);
-    if (state) return state;
-    throw new HoldallError("usage", `there is no task state "${word}"`, {
-      fix: `choose from ${TASK_STATES.join(", ")}`,
-    });
-  });
-}
-
-function integerOf(
-  query: URLSearchParams,
-  name: string,
-  least: number,
-  most: number,
-): number | null {
-  const text = query.get(name);
-  if (text === null) return null;
-  const value = /^\d{1,16}$/.test(text) ? Number(text) : -1;
-  if (value >= least && value <= most) return value;
-  const range = most === Number.MAX_SAFE_INTEGER ? `from ${least}` : `from ${least} to ${most}`;
-  throw new HoldallError("usage", `${name}=${text} is not possible`, {
-    fix: `give an integer ${range}`,
-  });
-}
-
-function streamOf(query: URLSearchParams): Stream {
-  const word = query.get("stream") ?? "stdout";
-  const stream = STREAMS.find((each) => each === word);
-  if (stream) return stream;
-  throw new HoldallError("usage", `there is no stream "${word}"`, { fix: "stdout or stderr" });
-}
-
-/**
- * Bytes of one stream of one attempt. Of an attempt that has ended the headers say which it was, how many bytes it wrote and how
- * many of them were kept.
- */
-function output(
-  { request, query, keepOpen }: Call,
-  loaded: Loaded,
-  name: string,
-  canStart: boolean,
-): Response {
-  const { id, engine, tasks, names } = loaded;
-  const task = names.require(name);
-  const wanted = integerOf(query, "attempt", 1, 65_535);
-  const stream = streamOf(query);
-  const offset = integerOf(query, "offset", 0, Number.MAX_SAFE_INTEGER) ?? 0;
-  const follow = query.get("follow") === "1";
-  const attempt = chooseAttempt(loaded, task, wanted);
-  const headers: Record<string, string> = {
-    "content-type": "application/octet-stream",
-    "cache-control": "no-store",
-  };
-  if (attempt !== null) headers["holdall-attempt"] = String(attempt);
-  const runs = isLive(tasks, task) && attempt === tasks.attempt[task];
-  const waits = follow && wanted === null;
-  if (!runs && !(waits && !TERMINAL(tasks.state[task]!))) {
-    if (attempt === null) return new Response(null, { headers });
-    const stored = readStoredOutput(engine, id, task, attempt, stream);
-    headers["holdall-bytes-written"] = String(stored.written);
-    headers["holdall-bytes-stored"] = String(stored.bytes);
-    return new Response(streamOfChunks(storedChunks(stored, offset), () => {}), { headers });
-  }
-  if (follow) keepOpen();
-  const stop = new AbortController();
-  request.signal.addEventListener("abort", () => stop.abort());
-  const chunks = liveChunks(
-    loaded,
-    { task, attempt: wanted, stream, offset, follow, canStart },
-    stop.signal,
-  );
-  return new Response(
-    streamOfChunks(chunks, () => stop.abort()),
-    { headers },
-  );
-}
-
-function streamOfChunks(
-  chunks: AsyncGenerator<Uint8Array>,
-  stop: () => void,
-): ReadableStream<Uint8Array> {
-  return new ReadableStream({
-    async pull(controller) {
-      const next = await chunks.next();
-      if (next.done) controller.close();
-      else controller.enqueue(next.value);
-    },
-    async cancel() {
-      stop();
-      await chunks.return(undefined);
-    },
-  });
 }

@@ -138,10 +138,7 @@ export function createNames(
     const filtered = (): [number[], string[]] => {
       const texts = all(batch);
       const kept = batch.flatMap((_, i) => (fits(texts[i]!) ? [i] : []));
-      const found: [number[], string[]] = [
-        kept.map((i) => batch[i]!),
-        kept.map((i) => texts[i]!),
-      ];
+      const found: [number[], string[]] = [kept.map((i) => batch[i]!), kept.map((i) => texts[i]!)];
       batch = [];
       return found;
     };

@@ -85,7 +85,7 @@ export async function* storedChunks(
   stored: StoredOutput,
   offset: number,
 ): AsyncGenerator<Uint8Array> {
-  for (let at = offset; at < stored.bytes; ) {
+  for (let at = offset; at < stored.bytes;) {
     const bytes = stored.read(at, CHUNK_BYTES);
     if (bytes.length === 0) return;
     yield bytes;

@@ -112,7 +112,11 @@ function statesMask(states: readonly TaskState[]): Uint8Array {
   return mask;
 }
 
-function taskItems(loaded: Loaded, numbers: readonly number[], names: readonly string[]): TaskItem[] {
+function taskItems(
+  loaded: Loaded,
+  numbers: readonly number[],
+  names: readonly string[],
+): TaskItem[] {
   const { engine, id } = loaded;
   const rows = engine.ledger.latestAttempts(id, numbers);
   const hostOf = hostFinder(engine);

@@ -30,7 +30,7 @@ export class SpillFiles {
       descriptor = openSync(path, "w", 0o600);
       this.#open.set(path, descriptor);
     }
-    for (let at = 0; at < data.length; ) at += writeSync(descriptor, data, at);
+    for (let at = 0; at < data.length;) at += writeSync(descriptor, data, at);
   }
 
   /** The attempt has ended: its files are made durable with the next commit. */

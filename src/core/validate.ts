@@ -1,0 +1,235 @@
+/**
+ * Everything that has to be true of a core between two steps. Throws with a sentence that names the place. For tests: it looks at
+ * every task and every edge.
+ */
+import type { Core, WorkerState } from "./core.ts";
+import { blockOf, inDegrees, visitDependents } from "./graph.ts";
+import type { ReadyClass } from "./ready.ts";
+import { freeOf, take } from "./resources.ts";
+import {
+  ASSIGNED,
+  BLOCKED,
+  CANCELED,
+  FAILED,
+  isTerminal,
+  READY,
+  RUNNING,
+  SKIPPED,
+  SUCCEEDED,
+  TASK_STATES,
+} from "./states.ts";
+import { hasWorkLeft, type Tasks } from "./tasks.ts";
+
+export interface Expectations {
+  /** workers that are gone and may come back: their attempts keep their owner */
+  absent?: ReadonlySet<number>;
+}
+
+export function validate(core: Core, expectations: Expectations = {}): void {
+  const held = new Map<number, Map<ReadyClass, number>>();
+  for (const tasks of core.workflows.values()) {
+    checkCounts(tasks);
+    checkClasses(core, tasks);
+    checkOwners(core, tasks, expectations, held);
+    checkAttempts(tasks);
+    if (!tasks.graph.empty) checkGraph(tasks);
+    if (tasks.ended !== !hasWorkLeft(tasks))
+      fail(tasks, `ended is ${tasks.ended}, yet it has ${tasks.ended ? "" : "no "}work left`);
+  }
+  for (const worker of core.workers.values()) checkWorker(core, worker, held.get(worker.id));
+  for (const worker of core.dirty)
+    if (core.workers.get(worker.id) !== worker)
+      throw new Error(`worker ${worker.id} is to be looked at, but it is gone`);
+}
+
+function fail(tasks: Tasks, sentence: string): never {
+  throw new Error(`workflow ${tasks.workflow}: ${sentence}`);
+}
+
+function nameOf(tasks: Tasks, task: number): string {
+  return `task ${task} (${TASK_STATES[tasks.state[task]!]}, attempt ${tasks.attempt[task]}, owner ${tasks.owner[task]})`;
+}
+
+function checkCounts(tasks: Tasks): void {
+  const counts = new Int32Array(TASK_STATES.length);
+  for (const state of tasks.state) counts[state]!++;
+  for (let state = 0; state < counts.length; state++)
+    if (counts[state] !== tasks.counts[state])
+      fail(
+        tasks,
+        `${counts[state]} tasks are ${TASK_STATES[state]}, but ${tasks.counts[state]} are counted`,
+      );
+}
+
+function checkClasses(core: Core, tasks: Tasks): void {
+  const classes = new Set(tasks.classes);
+  const ready = new Map<ReadyClass, number>();
+  const queued = new Uint8Array(tasks.state.length);
+  for (const cls of classes) {
+    ready.set(cls, 0);
+    for (const [first, end] of cls.queue.entries())
+      for (let task = first; task < end; task++) {
+        if (tasks.state[task] !== READY) continue;
+        if (queued[task]) fail(tasks, `${nameOf(tasks, task)} is queued twice`);
+        if (tasks.classes[blockOf(tasks.graph.blockFirst, task)] !== cls)
+          fail(tasks, `${nameOf(tasks, task)} is queued in class ${cls.id} of another block`);
+        queued[task] = 1;
+      }
+  }
+  tasks.definition.blocks.forEach((block, index) => {
+    const cls = tasks.classes[index]!;
+    for (let task = block.first; task < block.first + block.count; task++) {
+      if (tasks.state[task] !== READY) continue;
+      if (!queued[task]) fail(tasks, `${nameOf(tasks, task)} is in no queue`);
+      ready.set(cls, ready.get(cls)! + 1);
+    }
+  });
+  for (const [cls, count] of ready) {
+    if (cls.ready !== count)
+      fail(tasks, `class ${cls.id} counts ${cls.ready} ready tasks, it has ${count}`);
+    if (count > 0 && !core.active.has(cls))
+      fail(tasks, `class ${cls.id} has ${count} ready tasks and is not active`);
+  }
+}
+
+function checkOwners(
+  core: Core,
+  tasks: Tasks,
+  { absent }: Expectations,
+  held: Map<number, Map<ReadyClass, number>>,
+): void {
+  for (let task = 0; task < tasks.state.length; task++) {
+    const owner = tasks.owner[task]!;
+    const state = tasks.state[task]!;
+    const live = state === ASSIGNED || state === RUNNING;
+    if (owner === 0) {
+      if (live) fail(tasks, `${nameOf(tasks, task)} has a live attempt and no worker`);
+      continue;
+    }
+    if (!live && state !== CANCELED)
+      fail(tasks, `${nameOf(tasks, task)} is held by a worker without a live or dying attempt`);
+    if (!core.workers.has(owner) && !absent?.has(owner))
+      fail(tasks, `${nameOf(tasks, task)} is held by a worker that is gone`);
+    const classes = held.get(owner) ?? new Map<ReadyClass, number>();
+    held.set(owner, classes);
+    const cls = tasks.classes[blockOf(tasks.graph.blockFirst, task)]!;
+    classes.set(cls, (classes.get(cls) ?? 0) + 1);
+  }
+}
+
+function checkAttempts(tasks: Tasks): void {
+  for (const task of tasks.again)
+    if (tasks.state[task] !== CANCELED || tasks.owner[task] === 0)
+      fail(tasks, `${nameOf(tasks, task)} waits for a dying attempt to end, and has none`);
+  for (let task = 0; task < tasks.state.length; task++) {
+    const state = tasks.state[task]!;
+    const begun =
+      state === ASSIGNED || state === RUNNING || state === SUCCEEDED || state === FAILED;
+    if (begun && tasks.attempt[task] === 0) fail(tasks, `${nameOf(tasks, task)} had no attempt`);
+  }
+  for (const [task, failures] of tasks.failures) {
+    const { retries } = tasks.definition.blocks[blockOf(tasks.graph.blockFirst, task)]!;
+    const allowed = tasks.state[task] === FAILED ? retries + 1 : retries;
+    if (failures > allowed)
+      fail(tasks, `${nameOf(tasks, task)} failed ${failures} times with ${retries} retries`);
+  }
+}
+
+function checkGraph(tasks: Tasks): void {
+  const { graph, state, definition } = tasks;
+  const waiting = inDegrees(graph);
+  const left = graph.setSize.slice();
+  const setFailed = new Uint8Array(left.length);
+  const failed = new Uint8Array(state.length);
+  let ended = 0;
+  const toTask = (dependent: number): void => {
+    waiting[dependent]!--;
+    if (state[ended] !== SUCCEEDED) failed[dependent] = 1;
+  };
+  const toSet = (set: number): void => {
+    left[set]!--;
+    if (state[ended] !== SUCCEEDED) setFailed[set] = 1;
+  };
+  for (ended = 0; ended < state.length; ended++)
+    if (isTerminal(state[ended]!)) visitDependents(graph, ended, toTask, toSet);
+  for (let set = 0; set < left.length; set++) {
+    if (left[set] !== tasks.setLeft[set])
+      fail(
+        tasks,
+        `set ${set} waits for ${left[set]} members, but ${tasks.setLeft[set]} are counted`,
+      );
+    if (setFailed[set] !== tasks.setFailed[set])
+      fail(
+        tasks,
+        `set ${set} ${setFailed[set] ? "has" : "has no"} failed member, the opposite is noted`,
+      );
+    for (const [first, count] of graph.setDependents[set]!)
+      for (let task = first; task < first + count; task++) {
+        if (left[set] === 0 && graph.setSize[set]! > 0) waiting[task]!--;
+        if (setFailed[set]) failed[task] = 1;
+      }
+  }
+  definition.blocks.forEach((block) => {
+    for (let task = block.first; task < block.first + block.count; task++) {
+      const now = state[task]!;
+      const skips = failed[task] === 1 && block.onUpstreamFailure === "skip";
+      if (now === SKIPPED && !skips)
+        fail(tasks, `${nameOf(tasks, task)} is skipped without a reason`);
+      if (now !== BLOCKED && now !== READY) continue;
+      if (skips) fail(tasks, `${nameOf(tasks, task)} has a failed upstream and is not skipped`);
+      if (now === BLOCKED && waiting[task] === 0)
+        fail(tasks, `${nameOf(tasks, task)} waits for nothing`);
+      if (now === READY && waiting[task] !== 0)
+        fail(tasks, `${nameOf(tasks, task)} is ready, but ${waiting[task]} upstream have not ended`);
+      if (tasks.waiting[task] !== waiting[task])
+        fail(
+          tasks,
+          `${nameOf(tasks, task)} waits for ${waiting[task]}, but ${tasks.waiting[task]} are counted`,
+        );
+    }
+  });
+}
+
+function checkWorker(
+  core: Core,
+  worker: WorkerState,
+  held: ReadonlyMap<ReadyClass, number> = new Map(),
+): void {
+  const say = (sentence: string): never => {
+    throw new Error(`worker ${worker.id}: ${sentence}`);
+  };
+  const free = freeOf(worker.capacity);
+  let running = 0;
+  for (const [id, holding] of worker.holding) {
+    const { cls } = holding;
+    if (cls.id !== id) say(`holds class ${cls.id} under the number ${id}`);
+    // Of a forgotten workflow nothing is known but the room that its attempts still take.
+    const known = core.workflows.get(cls.workflow)?.classes.includes(cls);
+    if (known && holding.held !== (held.get(cls) ?? 0))
+      say(`holds ${held.get(cls) ?? 0} tasks of class ${id}, but ${holding.held} are counted`);
+    if (holding.held < 1) say(`holds nothing of class ${id}, yet it is listed`);
+    if (holding.running < 1 || holding.running > holding.held)
+      say(`may run ${holding.running} of ${holding.held} tasks of class ${id}`);
+    running += holding.running;
+    take(free, cls.requirement, holding.running);
+  }
+  for (const cls of held.keys())
+    if (!worker.holding.has(cls.id)) say(`holds tasks of class ${cls.id}, which is not listed`);
+  if (running !== worker.running) say(`runs ${running}, but ${worker.running} are counted`);
+  const { maxParallel } = worker.capacity;
+  if (maxParallel !== null && running > maxParallel)
+    say(`runs ${running} at a time, ${maxParallel} are allowed`);
+  const check = (resource: string, expected: number, counted: number): void => {
+    const slack = 1e-6 * Math.max(1, Math.abs(expected));
+    if (Math.abs(expected - counted) > slack)
+      say(`has ${expected} ${resource} free, but ${counted} is counted`);
+    if (maxParallel === null && counted < -slack)
+      say(`is over-subscribed by ${-counted} ${resource}`);
+  };
+  check("cpus", free.cpus, worker.free.cpus);
+  check("memory", free.memoryBytes, worker.free.memoryBytes);
+  check("disk", free.diskBytes, worker.free.diskBytes);
+  check("gpus", free.gpus, worker.free.gpus);
+  for (const name of new Set([...Object.keys(free.custom), ...Object.keys(worker.free.custom)]))
+    check(name, free.custom[name] ?? 0, worker.free.custom[name] ?? 0);
+}

@@ -1,0 +1,26 @@
+/** The API inside a command, for a state directory that nobody works on. */
+import { openLedger } from "../ledger/sqlite/open.ts";
+import { Engine } from "./engine.ts";
+import { createApi } from "./http.ts";
+
+export interface InProcess {
+  fetch(request: Request): Promise<Response>;
+  close(): Promise<void>;
+}
+
+/**
+ * Workflows are taken up as they are asked for. Throws what `openLedger` throws: `conflict` when there is an owner after all.
+ */
+export async function openInProcess(stateDir: string): Promise<InProcess> {
+  const ledger = openLedger(stateDir);
+  const engine = new Engine({ ledger, stateDir, now: Date.now });
+  const api = createApi(engine, { stateDir, noWorkers: true });
+  return {
+    fetch: (request) => api(request),
+    async close() {
+      engine.close();
+      api.close();
+      ledger.close();
+    },
+  };
+}
