@@ -65,11 +65,10 @@ struct attempt {
   int pid, pipe[2], end[2]; // our ends (or -1), the task's stdout and stderr
   double start_ms, wall_us;
   uint64_t start_us;
-  char *scratch; // stack, vectors and path buffer of the child
-  char **argv, **envp; // argv[-1] is spare, for /bin/sh
-  char *path, *candidate; // PATH of the task when argv[0] has no slash, room for one candidate
-  uint32_t size;
-  char text[]; // cwd, argv..., extras...
+  char *scratch;            // stack and vectors of the child
+  char **argv, **envp;      // argv[-1] is spare, for /bin/sh
+  char *path, *candidate;   // PATH of the task when argv[0] has no slash, room for one candidate
+  char text[];              // cwd, argv..., extras...
 };
 struct pool { // first in first out, `width` at a time
   struct attempt *first, **last;
@@ -261,7 +260,8 @@ static long search_exec(struct attempt *a) {
     for (const char *c = name; (*at++ = *c++);) continue;
     long error = try_exec(a, a->candidate);
     if (error == EACCES) denied = error;
-    else if (error != ENOENT && error != ENOTDIR && error != ESTALE && error != ENODEV && error != ETIMEDOUT) return error;
+    else if (error != ENOENT && error != ENOTDIR && error != ESTALE && error != ENODEV && error != ETIMEDOUT)
+      return error;
     if (!*from) return denied ? denied : ENOENT;
   }
 }

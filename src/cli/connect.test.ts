@@ -13,6 +13,7 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "holdall-connect-"));
   stateDir = { path: join(folder, "state"), from: "--state-dir", flag: "" };
   mkdirSync(stateDir.path);
+  writeFileSync(join(stateDir.path, "ledger.db"), "");
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -63,6 +64,10 @@ const conflict = (): never => {
 test("no state directory: not_found", async () => {
   rmSync(stateDir.path, { recursive: true });
   expect(await failureOf(connect(stateDir, fakes()))).toMatchObject({ code: "not_found" });
+  mkdirSync(stateDir.path);
+  const deps = fakes();
+  expect(await failureOf(connect(stateDir, deps))).toMatchObject({ code: "not_found" });
+  expect(deps.log).toEqual([]);
 });
 
 test("an owner that answers on its socket is asked", async () => {

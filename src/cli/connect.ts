@@ -22,7 +22,9 @@ export interface Owner {
   started_ms: number;
   command: string;
   socket: string | null;
+  /** loopback port, where sockets do not work; `token` opens it */
   url?: string;
+  token?: string;
 }
 
 export interface Connection {
@@ -95,7 +97,7 @@ function clientOf(owner: Owner, stateDir: string, deps: ConnectDeps): HoldallCli
   if (owner.url === undefined) return null;
   return createClient({
     baseUrl: owner.url,
-    token: readToken(stateDir),
+    token: owner.token ?? readToken(stateDir),
     fetch: (request) => deps.fetch(request, null),
   });
 }
@@ -119,7 +121,7 @@ function silentOwner(owner: Owner | null, stateDir: string, cause: HoldallError)
 export function readOwner(stateDir: string): Owner | null {
   const value = readJson(join(stateDir, "owner.json"));
   if (typeof value !== "object" || value === null) return null;
-  const { pid, host, started_ms, command, socket, url } = value as Record<string, unknown>;
+  const { pid, host, started_ms, command, socket, url, token } = value as Record<string, unknown>;
   if (typeof pid !== "number" || typeof host !== "string") return null;
   return {
     pid,
@@ -128,9 +130,11 @@ export function readOwner(stateDir: string): Owner | null {
     command: typeof command === "string" ? command : "holdall",
     socket: typeof socket === "string" ? socket : null,
     ...(typeof url === "string" ? { url } : {}),
+    ...(typeof token === "string" ? { token } : {}),
   };
 }
 
+/** Of a server, which keeps it apart from owner.json. */
 function readToken(stateDir: string): string | null {
   const value = readJson(join(stateDir, "access.json"));
   if (typeof value !== "object" || value === null) return null;

@@ -5,8 +5,8 @@ import { NO_COLORS } from "./output/colors.ts";
 
 const MOUNTS = [
   "1 0 8:1 / / rw - ext4 /dev/sda1 rw",
-  "2 1 0:30 / /home rw shared:1 - nfs4 server:/home rw",
-  "3 2 8:2 / /home/a\\040b rw - xfs /dev/sdb rw",
+  "2 1 0:30 / /data rw shared:1 - nfs4 server:/export rw",
+  "3 2 8:2 / /data/a\\040b rw - xfs /dev/sdb rw",
 ].join("\n");
 
 function deps(more: Partial<DoctorDeps> = {}): DoctorDeps {
@@ -66,9 +66,9 @@ test("a single executable carries its launcher", () => {
 
 test("file systems by the longest mount point", () => {
   expect(fileSystemType("/tmp", MOUNTS)).toBe("ext4");
-  expect(fileSystemType("/home", MOUNTS)).toBe("nfs4");
-  expect(fileSystemType("/homes", MOUNTS)).toBe("ext4");
-  expect(fileSystemType("/home/a b/c", MOUNTS)).toBe("xfs");
+  expect(fileSystemType("/data", MOUNTS)).toBe("nfs4");
+  expect(fileSystemType("/datas", MOUNTS)).toBe("ext4");
+  expect(fileSystemType("/data/a b/c", MOUNTS)).toBe("xfs");
   expect(fileSystemType("/", "")).toBeNull();
 });
 

@@ -8,7 +8,7 @@ import { hasWorkLeft, type Tasks } from "../core/tasks.ts";
 import type { WorkflowDefinition } from "../core/workflow.ts";
 import { openLedger } from "../ledger/sqlite/open.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import type { Offer } from "../protocol/session.ts";
+import { type Offer, SESSION_VERSION } from "../protocol/session.ts";
 import { Engine } from "../server/engine.ts";
 import { createApi } from "../server/http.ts";
 import { listenOnOwnerSocket } from "../server/owner-socket.ts";
@@ -95,7 +95,8 @@ async function start(
   };
   engine.listen({
     ended: (workflow) => {
-      if (workflow === id) finished.resolve("finished");
+      // What a load tells of an earlier end comes late: meanwhile tasks may have been set back.
+      if (workflow === id && !hasWorkLeft(tasks)) finished.resolve("finished");
     },
     drained: () => finished.resolve(end),
     committed: (workflow, batch) => {
@@ -106,8 +107,17 @@ async function start(
   if (request.timeoutSeconds !== null)
     timer = setTimeout(() => quit("timeout"), request.timeoutSeconds * 1000);
   if (hasWorkLeft(tasks))
-    workerId = engine.join(crypto.randomUUID(), hostname(), process.pid, request.offer, (frames) =>
-      running.receive(frames),
+    workerId = engine.attach(
+      {
+        type: "hello",
+        version: SESSION_VERSION,
+        instance: crypto.randomUUID(),
+        host: hostname(),
+        pid: process.pid,
+        offer: request.offer,
+        held: [],
+      },
+      (frames) => running.receive(frames),
     );
   else finished.resolve("finished");
 

@@ -29,7 +29,7 @@ export const routes: RouteMap<CliContext> = buildRouteMap({
       "  holdall run workflow.yaml               run a workflow on this machine; again: go on",
       "  holdall run --array 0-9 -- echo '{i}'   ten tasks without a file",
       "  holdall tasks --state failed            what failed",
-      "  holdall logs compress_003            what a task printed",
+      "  holdall logs compress_003               what a task printed",
       "  holdall --version",
       "",
       "Each command has --help with examples.",

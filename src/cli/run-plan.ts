@@ -28,7 +28,7 @@ export function openRun(engine: Engine, request: RunRequest): OpenedRun {
         "not_found",
         `there is no workflow ${what.id} in ${request.stateDir}`,
         {
-          fix: "see `holdall status` for what is there",
+          fix: "see `holdall status --all` for what is there",
         },
       );
     ledger.updateOptions(known.id, options);

@@ -1,5 +1,5 @@
-import { statSync } from "node:fs";
-import { resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { HoldallError } from "../core/error.ts";
 import type { Io } from "./io.ts";
 import { shellWord } from "./output/summary.ts";
@@ -32,25 +32,12 @@ export function stateDirOf(io: Pick<Io, "cwd" | "env">, flag: string | undefined
   return { path: resolve(io.cwd, DEFAULT_NAME), from: "the current directory", flag: "" };
 }
 
-/** Throws `not_found` unless the directory is there. */
+/** Throws `not_found` unless there is a ledger: looking must not make one. */
 export function requireStateDir(stateDir: StateDir): void {
-  const found = statSync(stateDir.path, { throwIfNoEntry: false });
-  if (found === undefined) {
-    throw new HoldallError(
-      "not_found",
-      `no state directory: ${stateDir.path} (from ${stateDir.from}) does not exist`,
-      {
-        fix: `"holdall run SPEC" makes one here; for one elsewhere give --state-dir DIR or set ${STATE_DIR_VARIABLE}`,
-      },
-    );
-  }
-  if (!found.isDirectory()) {
-    throw new HoldallError(
-      "not_found",
-      `${stateDir.path} (from ${stateDir.from}) is no directory`,
-      {
-        fix: "give --state-dir DIR",
-      },
-    );
-  }
+  const { path, from } = stateDir;
+  if (existsSync(join(path, "ledger.db"))) return;
+  const what = existsSync(path) ? "holds no ledger" : "does not exist";
+  throw new HoldallError("not_found", `no state directory: ${path} (from ${from}) ${what}`, {
+    fix: `"holdall run SPEC" makes one here; for one elsewhere give --state-dir DIR or set ${STATE_DIR_VARIABLE}`,
+  });
 }

@@ -37,6 +37,15 @@ export interface Finished {
   wallUs: readonly number[];
 }
 
+/** Attempts of one workflow that a worker has, or whose results it has. */
+export interface Held {
+  workflow: number;
+  tasks: readonly number[];
+  attempts: readonly number[];
+  /** false: waits on the worker for room */
+  started: readonly boolean[];
+}
+
 export type CoreEvent =
   | {
       type: "workflow";
@@ -45,7 +54,9 @@ export type CoreEvent =
       restored: Restored | null;
     }
   | { type: "forget_workflow"; workflow: number }
-  | { type: "worker_joined"; worker: number; capacity: Capacity }
+  /** a new worker (`held` is empty), or one that comes back with the same number */
+  | { type: "worker_joined"; worker: number; capacity: Capacity; held: readonly Held[] }
+  | { type: "worker_absent"; worker: number }
   | { type: "worker_lost"; worker: number; outcome: "worker_lost" | "preempted" }
   | { type: "drain_worker"; worker: number }
   | {

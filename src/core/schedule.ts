@@ -20,7 +20,7 @@ export function schedule(core: Core, nowMs: number): void {
   const workers = core.moreReady ? core.workers.values() : core.dirty;
   if (core.active.size > 0) {
     const order = [...core.active].sort(compareClasses(core));
-    for (const worker of workers) if (!worker.draining) serve(core, worker, order, nowMs);
+    for (const worker of workers) if (!worker.draining && !worker.absent) serve(core, worker, order, nowMs);
   }
   core.dirty.clear();
   core.moreReady = false;

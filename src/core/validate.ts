@@ -203,15 +203,19 @@ function checkWorker(
   for (const [id, holding] of worker.holding) {
     const { cls } = holding;
     if (cls.id !== id) say(`holds class ${cls.id} under the number ${id}`);
-    // Of a forgotten workflow nothing is known but the room that its attempts still take.
-    const known = core.workflows.get(cls.workflow)?.classes.includes(cls);
-    if (known && holding.held !== (held.get(cls) ?? 0))
+    if (!core.workflows.get(cls.workflow)?.classes.includes(cls))
+      say(`holds class ${cls.id} of a workflow that is gone`);
+    if (holding.held !== (held.get(cls) ?? 0))
       say(`holds ${held.get(cls) ?? 0} tasks of class ${id}, but ${holding.held} are counted`);
     if (holding.held < 1) say(`holds nothing of class ${id}, yet it is listed`);
-    if (holding.running < 1 || holding.running > holding.held)
+    if (holding.running < 0 || holding.running > holding.held)
       say(`may run ${holding.running} of ${holding.held} tasks of class ${id}`);
     running += holding.running;
     take(free, cls.requirement, holding.running);
+  }
+  for (const cls of worker.ghosts.values()) {
+    running++;
+    take(free, cls.requirement, 1);
   }
   for (const cls of held.keys())
     if (!worker.holding.has(cls.id)) say(`holds tasks of class ${cls.id}, which is not listed`);

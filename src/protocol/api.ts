@@ -4,7 +4,6 @@
  *
  *   GET    /healthz                                 {"ok":true}
  *   GET    /api/v1/workflows                        {workflows: WorkflowStatus[]}
- *   POST   /api/v1/workflows                        SubmitRequest → SubmitAnswer
  *   GET    /api/v1/workflows/:id                    WorkflowStatus          (:id = integer or "latest")
  *   GET    /api/v1/workflows/:id/summary            WorkflowSummary
  *   GET    /api/v1/workflows/:id/tasks?state=&name=&cursor=&limit=   TaskPage
@@ -12,6 +11,11 @@
  *   GET    /api/v1/workflows/:id/tasks/:task/output?attempt=&stream=stdout|stderr&offset=&follow=1   bytes
  *   POST   /api/v1/workflows/:id/cancel             {tasks?: string[], reason?} → {canceled: n}
  *   POST   /api/v1/workflows/:id/retry              {tasks?: string[], states?: TaskState[]} → {reset: n}
+ *
+ * `state` may be several, separated by commas; `name` is a name or a glob with `*`; `limit` is 1000 unless given, 10,000 at most.
+ * `tasks` are names, titles of arrays as written ("c_{i:03d}") or globs. Output of an attempt that has ended carries the headers
+ * holdall-attempt, holdall-bytes-written and holdall-bytes-stored (fewer when it was cut at the limit of its log).
+ * Errors are {"error":{"code","message","file","line","column","fix"}} with the status of their code.
  */
 import type { TaskState } from "../core/states.ts";
 

@@ -78,7 +78,7 @@ export type ToServer =
       pid: number;
       offer: Offer;
       /** attempts that are still running or whose results are not acknowledged */
-      held: { workflow: number; tasks: number[]; attempts: number[] }[];
+      held: { workflow: number; tasks: number[]; attempts: number[]; started: boolean[] }[];
     }
   | { type: "started"; workflow: number; tasks: number[]; attempts: number[]; startedMs: number[] }
   | { type: "finished"; seq: number; batches: FinishedBatch[] }

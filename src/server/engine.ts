@@ -21,7 +21,12 @@ import type {
   WorkflowOptions,
   WorkflowRow,
 } from "../ledger/ledger.ts";
-import type { FinishedBatch, Offer, ToServer, ToWorker } from "../protocol/session.ts";
+import {
+  type FinishedBatch,
+  SESSION_VERSION,
+  type ToServer,
+  type ToWorker,
+} from "../protocol/session.ts";
 import { LiveOutput } from "./live-output.ts";
 import { restoreWorkflow } from "./restore.ts";
 import { SpillFiles } from "./spill-files.ts";
@@ -32,7 +37,20 @@ export interface EngineOptions {
   stateDir: string;
   now(): number;
   core?: Partial<CoreConfig>;
+  /** when turns happen; a simulation brings its own time */
+  schedule?: Schedule;
 }
+
+export interface Schedule {
+  /** as soon as what has arrived together is read */
+  soon(work: () => void): void;
+  later(work: () => void, delayMs: number): void;
+}
+
+const REAL_TIME: Schedule = {
+  soon: (work) => void setImmediate(work),
+  later: (work, delayMs) => void setTimeout(work, delayMs),
+};
 
 /** One connected worker as the engine sees it. */
 interface Session {
@@ -40,6 +58,15 @@ interface Session {
   send(frames: readonly ToWorker[]): void;
   templates: Set<string>;
 }
+
+/** How often a worker is to be heard, and after which silence it is lost; ms. */
+export interface Liveness {
+  heartbeatMs: number;
+  lossMs: number;
+}
+
+/** In one process nobody has to be heard. */
+const NO_LIVENESS: Liveness = { heartbeatMs: 0, lossMs: 0 };
 
 const RETRY_STORAGE_MS = 1000;
 const WORKER_LOST = outcomeIndex("worker_lost");
@@ -61,6 +88,7 @@ export class Engine {
   readonly core: Core;
   readonly live: LiveOutput;
   readonly #options: EngineOptions;
+  readonly #time: Schedule;
   readonly #sessions = new Map<number, Session>();
   readonly #rows = new Map<number, WorkflowRow>();
   readonly #spill: SpillFiles;
@@ -77,6 +105,7 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     this.#options = options;
+    this.#time = options.schedule ?? REAL_TIME;
     this.ledger = options.ledger;
     this.core = createCore(options.core);
     this.#spill = new SpillFiles(options.stateDir);
@@ -139,24 +168,47 @@ export class Engine {
 
   // ---- workers
 
-  /** Connects a worker; returns its id. */
-  join(
-    instance: string,
-    host: string,
-    pid: number,
-    offer: Offer,
+  /**
+   * Connects a worker, new or returning (known by its `instance`); answers `welcome` and returns its number. Attempts it held when the
+   * connection broke go on; those nobody wants any more are killed.
+   */
+  attach(
+    hello: Extract<ToServer, { type: "hello" }>,
     send: (frames: readonly ToWorker[]) => void,
+    liveness: Liveness = NO_LIVENESS,
   ): number {
+    const { instance, host, pid, offer, held } = hello;
     const worker = this.ledger.addWorker(instance, host, pid, this.#options.now());
     this.#sessions.set(worker, { worker, send, templates: new Set() });
-    this.event({ type: "worker_joined", worker, capacity: offer });
+    this.#send(worker, { type: "welcome", version: SESSION_VERSION, worker, ...liveness });
+    this.event({ type: "worker_joined", worker, capacity: offer, held });
     return worker;
+  }
+
+  /** Its connection broke: it keeps what it has and gets nothing new until it is back or lost. */
+  detach(worker: number): void {
+    this.#sessions.delete(worker);
+    this.event({ type: "worker_absent", worker });
   }
 
   lose(worker: number, outcome: "worker_lost" | "preempted"): void {
     this.#sessions.delete(worker);
     this.live.workerLost(worker);
     this.event({ type: "worker_lost", worker, outcome });
+  }
+
+  /** It gets nothing new; what it has not started comes back. */
+  drainWorker(worker: number): void {
+    this.event({ type: "drain_worker", worker });
+  }
+
+  /** Workers that hold attempts and are not connected: after a restart they are waited for, then lost. */
+  absentWorkers(): Set<number> {
+    const absent = new Set<number>();
+    for (const tasks of this.core.workflows.values())
+      for (const owner of tasks.owner)
+        if (owner !== 0 && !this.#sessions.has(owner)) absent.add(owner);
+    return absent;
   }
 
   receive(worker: number, frames: readonly ToServer[]): void {
@@ -193,7 +245,7 @@ export class Engine {
   #schedule(): void {
     if (this.#scheduled || this.#closed) return;
     this.#scheduled = true;
-    setImmediate(() => this.#turn());
+    this.#time.soon(() => this.#turn());
   }
 
   #turn(): void {
@@ -235,7 +287,7 @@ export class Engine {
     if (error.code !== "storage") throw error;
     if (!this.#storageError) for (const each of this.#listeners) each.storage?.(error);
     this.#storageError = error;
-    setTimeout(() => this.#schedule(), RETRY_STORAGE_MS);
+    this.#time.later(() => this.#schedule(), RETRY_STORAGE_MS);
   }
 
   #refuseWhenFull(): void {

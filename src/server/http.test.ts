@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
+import type { ErrorJson } from "../core/error.ts";
+import type { TaskPage, WorkflowStatus } from "../protocol/api.ts";
 import { type Bench, openBench } from "./testing/bench.ts";
 
 let bench: Bench;
@@ -70,13 +72,9 @@ test("pages of tasks, by state and by name", async () => {
   await worker.finish(id, [0]);
   await worker.finish(id, [2], { outcome: "exit", exit: 3, wallUs: 2_500_000 });
   await worker.started(id, 3);
-  const first = await bench.json(`/${id}/tasks?limit=3`);
+  const first = await bench.json<TaskPage>(`/${id}/tasks?limit=3`);
   expect(first.next_cursor).toBe("3");
-  expect(first.tasks.map((task: { name: string }) => task.name)).toEqual([
-    "build",
-    "c_000",
-    "c_001",
-  ]);
+  expect(first.tasks.map(({ name }) => name)).toEqual(["build", "c_000", "c_001"]);
   expect(first.tasks[2]).toEqual({
     name: "c_001",
     state: "failed",
@@ -88,12 +86,8 @@ test("pages of tasks, by state and by name", async () => {
     cpu_seconds: 0.00025,
     peak_memory_bytes: 4096,
   });
-  const second = await bench.json(`/${id}/tasks?limit=3&cursor=3`);
-  expect(second.tasks.map((task: { name: string }) => task.name)).toEqual([
-    "c_002",
-    "c_003",
-    "c_004",
-  ]);
+  const second = await bench.json<TaskPage>(`/${id}/tasks?limit=3&cursor=3`);
+  expect(second.tasks.map(({ name }) => name)).toEqual(["c_002", "c_003", "c_004"]);
   expect(second.tasks[0]).toMatchObject({
     state: "running",
     attempts: 1,
@@ -101,10 +95,10 @@ test("pages of tasks, by state and by name", async () => {
     outcome: null,
   });
   expect(
-    (await bench.json(`/${id}/tasks?limit=3&cursor=${second.next_cursor}`)).next_cursor,
+    (await bench.json<TaskPage>(`/${id}/tasks?limit=3&cursor=${second.next_cursor}`)).next_cursor,
   ).toBeNull();
   const names = async (query: string): Promise<string[]> =>
-    (await bench.json(`/${id}/tasks?${query}`)).tasks.map((task: { name: string }) => task.name);
+    (await bench.json<TaskPage>(`/${id}/tasks?${query}`)).tasks.map(({ name }) => name);
   expect(await names("state=failed,succeeded")).toEqual(["build", "c_001"]);
   expect(await names("state=failed&state=skipped")).toEqual(["c_001", "sum"]);
   expect(await names("name=*_00*")).toHaveLength(5);
@@ -159,12 +153,17 @@ test("cancel ends what is named and what depends on it is skipped", async () => 
     canceled: 1,
   });
   expect(worker.frames.at(-1)).toMatchObject({ type: "kill", tasks: [1], reason: "canceled" });
-  expect((await bench.json(`/${id}`)).tasks).toMatchObject({ canceled: 1, skipped: 1 });
+  const dying = { state: "canceled", attempts: 1, outcome: null, host: "host-a" };
+  expect(await bench.json(`/${id}/tasks/c_000`)).toMatchObject(dying);
+  expect((await bench.json<WorkflowStatus>(`/${id}`)).tasks).toMatchObject({
+    canceled: 1,
+    skipped: 1,
+  });
   expect(await bench.json(`/${id}/cancel`, post({ tasks: ["c_{i:03d}"] }))).toEqual({
     canceled: 2,
   });
   bench.reopen();
-  expect((await bench.json(`/${id}`)).tasks).toMatchObject({
+  expect((await bench.json<WorkflowStatus>(`/${id}`)).tasks).toMatchObject({
     succeeded: 1,
     canceled: 3,
     skipped: 1,
@@ -181,7 +180,11 @@ test("retry sets back what did not succeed, and only what was asked for", async 
   await worker.finish(id, [1, 2], { outcome: "exit", exit: 1 });
   await bench.json(`/${id}/cancel`, post({ tasks: ["c_002"] }));
   await worker.finish(id, [3], { outcome: "canceled", exit: -15 });
-  expect((await bench.json(`/${id}`)).tasks).toMatchObject({ failed: 2, canceled: 1, skipped: 1 });
+  expect((await bench.json<WorkflowStatus>(`/${id}`)).tasks).toMatchObject({
+    failed: 2,
+    canceled: 1,
+    skipped: 1,
+  });
   expect(await bench.json(`/${id}/retry`, post({ tasks: ["c_002"], states: ["failed"] }))).toEqual({
     reset: 0,
   });
@@ -189,7 +192,7 @@ test("retry sets back what did not succeed, and only what was asked for", async 
     reset: 2,
   });
   expect(await bench.json(`/${id}/retry`, post({}))).toEqual({ reset: 2 });
-  expect((await bench.json(`/${id}`)).tasks).toMatchObject({
+  expect((await bench.json<WorkflowStatus>(`/${id}`)).tasks).toMatchObject({
     succeeded: 1,
     assigned: 3,
     blocked: 1,
@@ -214,45 +217,40 @@ test("workflows that the engine has not taken up are read and changed, and nothi
 
 test("what cannot be answered says why", async () => {
   const id = bench.submit(30);
-  const code = async (
-    path: string,
-    init?: RequestInit,
-  ): Promise<[number, string, string | null]> => {
+  const ask = async (path: string, init?: RequestInit): Promise<[string, string | null]> => {
     const response = await bench.get(path, init);
-    const { error } = await response.json();
+    const { error } = (await response.json()) as ErrorJson;
     expect(error).toMatchObject({ file: null, line: null, column: null });
-    expect(typeof error.message).toBe("string");
-    return [response.status, error.code, error.fix];
+    expect(error.message).not.toBe("");
+    return [`${response.status} ${error.code}`, error.fix];
   };
-  expect(await code("/99")).toMatchObject([404, "not_found"]);
-  expect(await code("/-1")).toMatchObject([404, "not_found"]);
-  expect(await code("/x")).toMatchObject([404, "not_found"]);
-  expect(await code(`/${id}/nothing`)).toMatchObject([404, "not_found"]);
-  expect(await code(`/${id}/tasks/buidl`)).toEqual([404, "not_found", "nearest: build"]);
-  expect(await code(`/${id}/tasks/c_030`)).toMatchObject([404, "not_found"]);
-  expect(await code(`/${id}/tasks/%E0%A4%A`)).toMatchObject([400, "usage"]);
-  expect(await code(`/${id}/tasks?state=done`)).toMatchObject([400, "usage"]);
-  expect(await code(`/${id}/tasks?limit=0`)).toMatchObject([400, "usage"]);
-  expect(await code(`/${id}/tasks?limit=10001`)).toMatchObject([400, "usage"]);
-  expect(await code(`/${id}/tasks?cursor=x`)).toMatchObject([400, "usage"]);
-  expect(await code(`/${id}/tasks/build/output?stream=both`)).toMatchObject([400, "usage"]);
-  expect(await code(`/${id}/tasks/build/output?attempt=3`)).toMatchObject([404, "not_found"]);
-  expect(await code(`/${id}`, { method: "DELETE" })).toMatchObject([405, "usage"]);
-  expect(await code(`/${id}/cancel`)).toEqual([405, "usage", "use POST"]);
-  expect(await code(`/${id}/cancel`, post({ task: ["build"] }))).toMatchObject([400, "usage"]);
-  expect(await code(`/${id}/cancel`, post({ tasks: "build" }))).toMatchObject([400, "usage"]);
-  expect(await code(`/${id}/cancel`, { method: "POST", body: "{" })).toMatchObject([400, "usage"]);
-  expect(await code(`/${id}/cancel`, post({ tasks: ["sun"] }))).toEqual([
-    404,
-    "not_found",
+  const code = async (path: string, init?: RequestInit): Promise<string> =>
+    (await ask(path, init))[0];
+  for (const path of ["/99", "/-1", "/x", `/${id}/nothing`, `/${id}/tasks/c_030`]) {
+    expect(await code(path)).toBe("404 not_found");
+  }
+  expect(await ask(`/${id}/tasks/buidl`)).toEqual(["404 not_found", "nearest: build"]);
+  expect(await code(`/${id}/tasks/build/output?attempt=3`)).toBe("404 not_found");
+  for (const query of ["state=done", "limit=0", "limit=10001", "limit=1e3", "cursor=x"]) {
+    expect(await code(`/${id}/tasks?${query}`)).toBe("400 usage");
+  }
+  expect(await code(`/${id}/tasks/%E0%A4%A`)).toBe("400 usage");
+  expect(await code(`/${id}/tasks/build/output?stream=both`)).toBe("400 usage");
+  expect(await ask(`/${id}`, { method: "DELETE" })).toEqual(["405 usage", "use GET"]);
+  expect(await ask(`/${id}/cancel`)).toEqual(["405 usage", "use POST"]);
+  for (const body of ['{"task":["build"]}', '{"tasks":"build"}', "{", "[]", "null"]) {
+    expect(await code(`/${id}/cancel`, { method: "POST", body })).toBe("400 usage");
+  }
+  expect(await code(`/${id}/retry`, post({ states: ["running"] }))).toBe("400 usage");
+  expect(await code(`/${id}/retry`, post({ states: ["gone"] }))).toBe("400 usage");
+  expect(await ask(`/${id}/cancel`, post({ tasks: ["sun"] }))).toEqual([
+    "404 not_found",
     "nearest: sum",
   ]);
-  expect(await code(`/${id}/retry`, post({ states: ["running"] }))).toMatchObject([400, "usage"]);
   const huge = { method: "POST", body: new Uint8Array(17 * 1024 * 1024) };
-  expect(await code(`/${id}/cancel`, huge)).toMatchObject([413, "usage"]);
-  const { status } = await bench.api(new Request("http://localhost/nowhere"));
-  expect(status).toBe(404);
-  expect((await bench.json(`/${id}`)).tasks.canceled).toBe(0);
+  expect(await code(`/${id}/cancel`, huge)).toBe("413 usage");
+  expect((await bench.api(new Request("http://localhost/nowhere"))).status).toBe(404);
+  expect((await bench.json<WorkflowStatus>(`/${id}`)).tasks.canceled).toBe(0);
 });
 
 test("a read-only server changes nothing", async () => {
@@ -260,7 +258,10 @@ test("a read-only server changes nothing", async () => {
   bench = openBench({ readOnly: true });
   const id = bench.submit(1);
   expect((await bench.get(`/${id}/cancel`, post({}))).status).toBe(409);
-  expect((await bench.json(`/${id}`)).tasks).toMatchObject({ canceled: 0, ready: 1 });
+  expect((await bench.json<WorkflowStatus>(`/${id}`)).tasks).toMatchObject({
+    canceled: 0,
+    ready: 1,
+  });
 });
 
 test("an empty ledger", async () => {

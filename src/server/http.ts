@@ -19,7 +19,10 @@ export interface ApiConnection {
 
 export interface Api {
   (request: Request, connection?: ApiConnection): Promise<Response>;
-  /** stores what is still to be stored of workflows beside the engine; the ledger and the engine stay open */
+  /**
+   * Ends those who follow, and stores what is still to be stored of workflows beside the engine. The ledger and the engine stay
+   * open, and questions are still answered.
+   */
   close(): void;
 }
 
@@ -43,11 +46,14 @@ export interface Call {
   request: Request;
   query: URLSearchParams;
   keepOpen(): void;
+  /** nobody will be answered much longer */
+  closing: AbortSignal;
 }
 
 export function createApi(engine: Engine, options: ApiOptions): Api {
   /** for workflows that `engine` has not taken up; it has no workers */
   let shelf: Engine | null = null;
+  const closing = new AbortController();
 
   function load(id: number): Loaded {
     const there = loadedWorkflow(engine, id) ?? (shelf && loadedWorkflow(shelf, id));
@@ -61,7 +67,7 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
     const id = word === "latest" ? latest() : /^[1-9]\d{0,14}$/.test(word) ? Number(word) : null;
     if (id === null || !engine.ledger.workflow(id)) {
       throw new HoldallError("not_found", `there is no workflow ${word}`, {
-        fix: "holdall status lists the workflows of this state directory",
+        fix: "holdall status --all lists the workflows of this state directory",
       });
     }
     return load(id);
@@ -175,7 +181,12 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
       const handler = methods[method];
       if (!handler) return wrongMethod(request.method, url.pathname, Object.keys(methods));
       return await handler(
-        { request, query: url.searchParams, keepOpen: () => connection?.keepOpen(request) },
+        {
+          request,
+          query: url.searchParams,
+          keepOpen: () => connection?.keepOpen(request),
+          closing: closing.signal,
+        },
         ...match.slice(1).map(decode),
       );
     }
@@ -189,7 +200,13 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
       return errorResponse(toHoldallError(thrown));
     }
   };
-  return Object.assign(api, { close: () => shelf?.close() });
+  return Object.assign(api, {
+    close() {
+      closing.abort();
+      shelf?.close();
+      shelf = null;
+    },
+  });
 }
 
 export function errorResponse(error: HoldallError, status: number = error.status): Response {

@@ -9,7 +9,7 @@ import { chooseAttempt, isLive, type Loaded } from "./queries.ts";
  * many of them were kept.
  */
 export function outputResponse(
-  { request, query, keepOpen }: Call,
+  { request, query, keepOpen, closing }: Call,
   loaded: Loaded,
   name: string,
   canStart: boolean,
@@ -40,16 +40,23 @@ export function outputResponse(
   }
   if (follow) keepOpen();
   const stop = new AbortController();
-  request.signal.addEventListener("abort", () => stop.abort());
+  const abort = (): void => stop.abort();
+  const signals = [request.signal, closing];
+  for (const signal of signals) signal.addEventListener("abort", abort);
+  if (signals.some((signal) => signal.aborted)) abort();
   const chunks = liveChunks(
     loaded,
     { task, attempt: wanted, stream, offset, follow, canStart },
     stop.signal,
   );
-  return new Response(
-    streamOfChunks(chunks, () => stop.abort()),
-    { headers },
-  );
+  async function* released(): AsyncGenerator<Uint8Array> {
+    try {
+      yield* chunks;
+    } finally {
+      for (const signal of signals) signal.removeEventListener("abort", abort);
+    }
+  }
+  return new Response(streamOfChunks(released(), abort), { headers });
 }
 
 function streamOfChunks(

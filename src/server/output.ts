@@ -125,13 +125,15 @@ export async function* liveChunks(
       }
       attempt = chooseAttempt(loaded, task, null);
     }
-    if (attempt === null || signal.aborted) return;
+    if (attempt === null) return;
     let position = request.offset;
     for await (const bytes of whileItRuns(loaded, request, attempt, signal, wake)) {
       yield bytes;
       position += bytes.length;
     }
-    if (signal.aborted || runs(loaded, task, attempt)) return;
+    // The result has been applied; it is stored at the end of the turn, or later where the disk refuses.
+    if (!signal.aborted) await Promise.race([engine.whenDurable(), whenAborted(signal)]);
+    if (runs(loaded, task, attempt)) return;
     yield* storedChunks(readStoredOutput(engine, id, task, attempt, stream), position);
   } finally {
     stopListening();
@@ -196,6 +198,13 @@ async function* whileItRuns(
     clearTimeout(timer);
     unfollow();
   }
+}
+
+function whenAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
 }
 
 interface Wake {

@@ -23,12 +23,14 @@ import { type Api, errorResponse } from "./http.ts";
 const PATH_LIMIT_BYTES = 100;
 const SOCKET_FILE = "owner.sock";
 const OWNER_FILE = "owner.json";
+/** A reader that does not read gets this long to take what is left for it. */
+const FAREWELL_MS = 1000;
 
 export interface OwnerSocket {
   /** the socket; null when it is a loopback port */
   path: string | null;
   url: string | null;
-  /** drops who still listens, and takes the place out of owner.json */
+  /** closes the api, lets those who follow get the rest, and takes the place out of owner.json */
   close(): Promise<void>;
 }
 
@@ -51,7 +53,13 @@ function onSocket(dir: string, api: Api): OwnerSocket {
   const mask = process.umask(0o177);
   let server: Bun.Server<undefined>;
   try {
-    server = Bun.serve({ unix: path, fetch: (request) => answer(api, request, server) });
+    // No limit on silence. `server.timeout(request, 0)` has no effect on Unix sockets in Bun 1.4.4, while this works although
+    // Bun's types do not have it.
+    const settings: Bun.Serve.Options<undefined> = {
+      unix: path,
+      fetch: (request: Request) => api(request),
+    };
+    server = Bun.serve(Object.assign(settings, { idleTimeout: 0 }));
   } finally {
     process.umask(mask);
   }
@@ -61,7 +69,7 @@ function onSocket(dir: string, api: Api): OwnerSocket {
     path,
     url: null,
     async close() {
-      await server.stop(true);
+      await stop(server, api);
       rmSync(path, { force: true });
       if (!short) removeFolder(dirname(path));
       noteInOwnerFile(dir, {});
@@ -76,7 +84,8 @@ function onPort(dir: string, api: Api): OwnerSocket {
     port: 0,
     fetch: (request) =>
       mayPass(request, token)
-        ? answer(api, request, server)
+        ? // 0: Bun drops a connection after 10 s without bytes otherwise.
+          api(request, { keepOpen: (kept) => server.timeout(kept, 0) })
         : errorResponse(new HoldallError("unauthorized", "the token is missing or wrong")),
   });
   const url = `http://127.0.0.1:${server.port}`;
@@ -85,15 +94,20 @@ function onPort(dir: string, api: Api): OwnerSocket {
     path: null,
     url,
     async close() {
-      await server.stop(true);
+      await stop(server, api);
       noteInOwnerFile(dir, {});
     },
   };
 }
 
-function answer(api: Api, request: Request, server: Bun.Server<undefined>): Promise<Response> {
-  // 0: Bun drops a connection after 10 s without bytes otherwise.
-  return api(request, { keepOpen: (kept) => server.timeout(kept, 0) });
+async function stop(server: Bun.Server<undefined>, api: Api): Promise<void> {
+  const stopped = server.stop();
+  api.close();
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, FAREWELL_MS);
+  await Promise.race([stopped, late.promise]);
+  clearTimeout(timer);
+  await server.stop(true);
 }
 
 function mayPass(request: Request, token: string): boolean {

@@ -155,10 +155,9 @@ function taskItem(
   };
 }
 
-/** An attempt of it is with a worker and has not ended. */
+/** An attempt of it is with a worker and has not ended; of a canceled task, it may still be dying. */
 export function isLive(tasks: Tasks, task: number): boolean {
-  const state = tasks.state[task]!;
-  return state === ASSIGNED || state === RUNNING;
+  return tasks.owner[task] !== 0;
 }
 
 function exitCode(row: AttemptRow | null): number | null {

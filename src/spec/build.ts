@@ -174,7 +174,7 @@ function readTasks(context: TaskContext, value: SpecValue, key: string): Draft[]
       "the list of tasks is empty",
       "add a task with `name:` and `command:`",
     );
-  for (let i = 0; i < (list?.length ?? 0); i++) {
+  for (let i = 0; i < (list?.length ?? 0) && !context.mistakes.enough; i++) {
     const draft = readTask(context, list![i]!, [key, i]);
     if (draft) drafts.push(draft);
   }

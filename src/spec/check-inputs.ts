@@ -14,6 +14,9 @@ import { nearest } from "./nearest.ts";
 /** Tasks of one array looked at; attempts check again anyway. */
 const LOOKED_AT = 1_000_000;
 
+/** Looking for near names is slow where there are many. */
+const SUGGESTIONS = 10;
+
 /** Throws `spec` with every input that is absent and that no task makes. For workflows from `loadSpec`; others pass. */
 export function checkInputs(definition: WorkflowDefinition): void {
   const built = builtOf(definition);
@@ -22,6 +25,7 @@ export function checkInputs(definition: WorkflowDefinition): void {
   const mistakes = gatherMistakes(document);
   const exists = fileLookup();
   for (const draft of drafts) {
+    if (mistakes.enough) break;
     const inputs = draft.body.inputs ?? [];
     for (const [i, input] of inputs.entries()) {
       const template = absoluteTemplate(input, draft.policy.cwd ?? definition.cwd);
@@ -45,7 +49,9 @@ export function checkInputs(definition: WorkflowDefinition): void {
       mistakes.add(
         inputPath(document.value as SpecMap, draft.path, i),
         `the input '${shown}' does not exist${more}, and no task makes it`,
-        fixFor(first, definition.cwd, outputs.texts.keys()),
+        mistakes.count < SUGGESTIONS
+          ? fixFor(first, definition.cwd, outputs.texts.keys())
+          : `relative paths start at ${definition.cwd}`,
       );
     }
   }

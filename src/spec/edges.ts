@@ -48,6 +48,9 @@ export function indexOutputs(drafts: readonly Draft[], cwd: string): NameIndex {
   return outputs;
 }
 
+/** Looking for near names is slow where there are many. */
+const SUGGESTIONS = 10;
+
 /** Lists shorter than this are cheaper repeated than remembered. */
 const SHARED_LIST = 8;
 
@@ -62,6 +65,7 @@ export function findEdges(
   const arrays = new Map<string, Draft>();
   for (const draft of drafts) if (draft.table !== null) arrays.set(draft.title, draft);
   const shared = new Map<unknown, readonly (readonly [number, number])[]>();
+  let unknowns = 0;
   const makesFiles = outputs.texts.size > 0 || outputs.templates.length > 0;
   for (const draft of drafts) {
     if (draft.dependsOn.length > 0) dependsOnEdges(draft);
@@ -107,6 +111,14 @@ export function findEdges(
   }
 
   function unknown(where: Path, name: string): void {
+    if ((unknowns += 1) > SUGGESTIONS) {
+      mistakes.add(
+        where,
+        `no task is called '${name}'`,
+        "name a task, or an array by its name as written",
+      );
+      return;
+    }
     const near = nearest(name, [...arrays.keys(), ...names.texts.keys()]);
     const fix =
       near === null ? "name a task, or an array by its name as written" : `did you mean '${near}'?`;

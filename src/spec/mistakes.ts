@@ -4,11 +4,13 @@ import type { At, Path, SpecDocument } from "./document.ts";
 
 /** Further mistakes shown beside the first. */
 const SHOWN_OTHERS = 20;
-/** Kept to be put in the order of the document; more are only counted. */
+/** Kept to be put in the order of the document; whoever finds more stops looking. */
 const KEPT = 200;
 
 export interface Mistakes {
   readonly count: number;
+  /** so many that looking for more helps nobody */
+  readonly enough: boolean;
   add(path: Path, message: string, fix?: string, at?: At): void;
   /** throws `spec` with everything gathered, in document order; returns when there is nothing */
   throwAny(): void;
@@ -21,6 +23,9 @@ export function gatherMistakes(document: SpecDocument): Mistakes {
   return {
     get count() {
       return count;
+    },
+    get enough() {
+      return count >= KEPT;
     },
     add(path, message, fix, at) {
       if (kept.length < KEPT) {

@@ -6,13 +6,15 @@
 import { type ErrorDetail, HoldallError, type Place } from "../core/error.ts";
 import {
   type At,
+  isList,
+  isMap,
   Literal,
   type Path,
   type Position,
   type SpecDocument,
   type SpecValue,
 } from "./document.ts";
-import { WORKFLOW_KEYS } from "./fields.ts";
+import { TASK_KEYS, WORKFLOW_KEYS } from "./fields.ts";
 import { mistakesError } from "./mistakes.ts";
 import { nearest } from "./nearest.ts";
 import { parsePlainItem } from "./yaml-plain.ts";
@@ -26,6 +28,9 @@ const MAX_PIECE = 4_000_000;
 
 /** Mistakes of syntax after which reading on is of no use. */
 const ENOUGH_MISTAKES = 21;
+
+/** Items that are no tasks after which reading on is of no use. */
+const ENOUGH_WRONG = 200;
 
 interface Piece {
   key: string;
@@ -101,14 +106,18 @@ type ReadPart = (from: number, end: number, line: number, column: number) => Spe
 function readItems(text: string, piece: Piece, part: ReadPart): SpecValue[] {
   const { offsets, lines, column } = piece.items!;
   const items: SpecValue[] = [];
-  for (let i = 0; i < offsets.length; i++) {
+  let wrong = 0;
+  // items that cannot be tasks are told later; after so many of them the rest need not be read
+  for (let i = 0; i < offsets.length && wrong < ENOUGH_WRONG; i++) {
     const end = offsets[i + 1] ?? piece.end;
-    const plain = parsePlainItem(text, offsets[i]!, end, column);
-    if (plain !== undefined) items.push(plain);
-    else {
-      const read = part(offsets[i]!, end, lines[i]!, column)?.value as SpecValue[] | undefined;
-      if (read) items.push(read[0]!);
+    let item: SpecValue | undefined = parsePlainItem(text, offsets[i]!, end, column);
+    if (item === undefined) {
+      const read = part(offsets[i]!, end, lines[i]!, column)?.value;
+      if (read === undefined) continue;
+      item = isList(read) ? read[0]! : read;
     }
+    items.push(item);
+    if (!isMap(item) || Object.keys(item).some((key) => !Object.hasOwn(TASK_KEYS, key))) wrong += 1;
   }
   return items;
 }

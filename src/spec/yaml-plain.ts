@@ -22,6 +22,8 @@ export function parsePlainItem(
     if (!dash) return undefined;
     // the mapping inside starts behind the dash
     lines[0] = { indent: column + dash[0].length, body: first.body.slice(dash[0].length) };
+    const body = lines[0].body;
+    if (body[0] === "{") return lines.length === 1 ? readFlow(body) : undefined;
     const reader: PlainReader = { lines, at: 0 };
     const value = readMapping(reader, lines[0].indent);
     return reader.at === lines.length ? value : undefined;
@@ -140,7 +142,7 @@ function readValue(reader: PlainReader, text: string, indent: number): SpecValue
     if (end < text.length && !/^ +#/.test(text.slice(end))) bail();
     return value;
   }
-  if (first === "[") return readFlow(text);
+  if (first === "[" || first === "{") return readFlow(text);
   return readPlain(text);
 }
 
@@ -161,37 +163,54 @@ function readQuoted(text: string, at: number): { value: string; end: number } {
 
 const FLOW_PLAIN = /[\w./+@=~$%-][^[\]{},:#"'&*!|>%@`]*/y;
 
-/** `[a, "b", 3]` on one line. */
-function readFlow(text: string): SpecValue[] {
-  const items: SpecValue[] = [];
-  let at = 1;
+const FLOW_KEY = /([A-Za-z_][\w-]*): +/y;
+
+/** `[a, "b", 3]` or `{name: a, cpus: 2}` on one line. */
+function readFlow(text: string): SpecValue {
+  let at = 0;
   const spaces = (): void => {
     while (text[at] === " ") at += 1;
   };
-  spaces();
-  if (text[at] === "]") at += 1;
-  else {
-    for (;;) {
-      spaces();
-      if (text[at] === '"' || text[at] === "'") {
-        const { value, end } = readQuoted(text, at);
-        items.push(value);
-        at = end;
-      } else {
-        FLOW_PLAIN.lastIndex = at;
-        const found = FLOW_PLAIN.exec(text)?.[0] ?? bail();
-        items.push(readPlain(found.trimEnd()));
-        at += found.length;
+  const value = (): SpecValue => {
+    if (text[at] === "[" || text[at] === "{") return collection();
+    if (text[at] === '"' || text[at] === "'") {
+      const quoted = readQuoted(text, at);
+      at = quoted.end;
+      return quoted.value;
+    }
+    FLOW_PLAIN.lastIndex = at;
+    const found = FLOW_PLAIN.exec(text)?.[0] ?? bail();
+    at += found.length;
+    return readPlain(found.trimEnd());
+  };
+  const collection = (): SpecValue => {
+    const close = text[at] === "[" ? "]" : "}";
+    const items: SpecValue[] = [];
+    const map: Record<string, SpecValue> = {};
+    at += 1;
+    spaces();
+    while (text[at] !== close) {
+      if (close === "]") items.push(value());
+      else {
+        FLOW_KEY.lastIndex = at;
+        const key = (FLOW_KEY.exec(text) ?? bail())[1]!;
+        if (Object.hasOwn(map, key)) bail();
+        at = FLOW_KEY.lastIndex;
+        setOwn(map, key, value());
       }
       spaces();
-      if (text[at] === "]") break;
+      if (text[at] === close) break;
       if (text[at] !== ",") bail();
       at += 1;
+      spaces();
+      if (text[at] === close) bail();
     }
     at += 1;
-  }
+    return close === "]" ? items : map;
+  };
+  const result = collection();
   if (at < text.length && !/^ +#/.test(text.slice(at))) bail();
-  return items;
+  return result;
 }
 
 const NUMBER =

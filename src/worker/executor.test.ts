@@ -90,6 +90,16 @@ describe("launcher", () => {
     await executor.close();
   });
 
+  test("attempts die with it when nobody is left to end them", async () => {
+    const { child, pids } = await owner("launcher", ["echo $$; exec sleep 300"]);
+    const helpers = childrenOf(child.pid);
+    child.kill("SIGSTOP");
+    for (const pid of helpers) process.kill(pid, "SIGKILL");
+    await untilGone(pids);
+    child.kill("SIGKILL");
+    await child.exited;
+  });
+
   test("neither Ctrl-C nor SIGTERM reach it", async () => {
     const { executor, recorder, helper, bench } = await opened("launcher");
     await recorder.exit(bench.run(["/bin/true"]));

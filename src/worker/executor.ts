@@ -5,7 +5,7 @@
 
 export type Stream = "stdout" | "stderr";
 
-/** One command to execute. `id` is the worker's own handle, unique for the executor's life. */
+/** One command to execute. `id` is the worker's own handle: below 2^32, unique for the executor's life. */
 export interface Start {
   id: number;
   /**

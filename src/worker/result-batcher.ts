@@ -92,6 +92,18 @@ export class ResultBatcher {
     }
   }
 
+  /** Batches that were sent and not acknowledged, and those that still gather. */
+  *unacknowledged(): Generator<FinishedBatch> {
+    for (const batches of this.#unacknowledged.values()) yield* batches;
+    yield* this.#batches;
+  }
+
+  resend(): void {
+    for (const [seq, batches] of this.#unacknowledged)
+      this.#send({ type: "finished", seq, batches });
+    this.flush();
+  }
+
   #batchFor(workflow: number, cls: number): FinishedBatch {
     const last = this.#last;
     if (last && last.workflow === workflow && last.cls === cls) return last;

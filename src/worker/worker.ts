@@ -29,6 +29,8 @@ export interface WorkerOptions {
 
 const NO_PARAMETERS: ParameterTable = { names: [], values: [], mode: "product" };
 const DEFAULT_GRACE_MS = 5000;
+/** Classes whose pool is kept for their next attempts. */
+const ROOMS_REMEMBERED = 1000;
 
 interface Attempt {
   id: number;
@@ -61,12 +63,15 @@ export class Worker {
   readonly #templates = new Map<string, LoadedTemplate>();
   readonly #attempts = new Map<number, Attempt>();
   /** per class: attempts here, and how many of them may run */
-  readonly #room = new Map<number, { held: number; width: number }>();
+  readonly #room = new Map<number, { held: number; width: number; pool: number }>();
   readonly #results: ResultBatcher;
   readonly #onPath = createPathFinder();
   readonly #stamp = createStamper();
   #nextId = 1;
+  #nextPool = 1;
   #draining = false;
+  /** a class has nothing left here */
+  #ranDry = false;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
@@ -82,6 +87,33 @@ export class Worker {
   /** Attempts that run or wait here. */
   get held(): number {
     return this.#attempts.size;
+  }
+
+  /** For `hello` after a broken connection: what runs or waits here, and results that are not acknowledged. */
+  heldAttempts(): Extract<ToServer, { type: "hello" }>["held"] {
+    const held = new Map<number, Extract<ToServer, { type: "hello" }>["held"][number]>();
+    const add = (workflow: number, task: number, attempt: number, started: boolean): void => {
+      const of = held.get(workflow) ?? { workflow, tasks: [], attempts: [], started: [] };
+      held.set(workflow, of);
+      of.tasks.push(task);
+      of.attempts.push(attempt);
+      of.started.push(started);
+    };
+    // The executor starts them in order, so the first `width` of each class are the ones that may run.
+    const before = new Map<number, number>();
+    for (const { workflow, task, attempt, template } of this.#attempts.values()) {
+      const place = before.get(template.cls) ?? 0;
+      before.set(template.cls, place + 1);
+      add(workflow, task, attempt, place < (this.#room.get(template.cls)?.width ?? 0));
+    }
+    for (const batch of this.#results.unacknowledged())
+      batch.tasks.forEach((task, i) => add(batch.workflow, task, batch.attempts[i]!, false));
+    return [...held.values()];
+  }
+
+  /** After a reconnect: results that the server may not have got. */
+  resend(): void {
+    this.#results.resend();
   }
 
   receive(frames: readonly ToWorker[]): void {
@@ -148,9 +180,9 @@ export class Worker {
     if (!loaded)
       throw new Error(`run frame for an unknown template ${frame.workflow}/${frame.block}`);
     loaded.cls = frame.cls;
-    this.#executor.width(frame.cls, frame.width);
-    const room = this.#room.get(frame.cls) ?? { held: 0, width: 0 };
+    const room = this.#room.get(frame.cls) ?? { held: 0, width: 0, pool: this.#nextPool++ };
     this.#room.set(frame.cls, room);
+    this.#executor.width(room.pool, frame.width);
     room.held += frame.tasks.length;
     room.width = frame.width;
     const starts = [];
@@ -170,7 +202,7 @@ export class Worker {
       }
       starts.push({
         id: attempt.id,
-        pool: frame.cls,
+        pool: room.pool,
         argv: attempt.plan.argv(this.#path, this.#onPath),
         cwd: attempt.plan.cwd,
         environment: this.#environment,
@@ -214,7 +246,10 @@ export class Worker {
     if (attempt.timer) clearTimeout(attempt.timer);
     this.#attempts.delete(attempt.id);
     const room = this.#room.get(attempt.template.cls);
-    if (room && --room.held === 0) this.#room.delete(attempt.template.cls);
+    if (!room || --room.held > 0) return;
+    room.width = 0;
+    this.#ranDry = true;
+    if (this.#room.size > ROOMS_REMEMBERED) this.#room.delete(attempt.template.cls);
   }
 
   #started(id: number, startedMs: number): void {
@@ -313,7 +348,8 @@ export class Worker {
       else this.#judge(attempt, exit);
     }
     // Waiting a moment gathers results into one commit, unless there is room here that the server could use at once.
-    let idle = this.#room.size === 0;
+    let idle = this.#ranDry;
+    this.#ranDry = false;
     for (const room of this.#room.values()) idle ||= room.held < room.width;
     this.#results.settle(idle);
     if (this.#draining && this.#attempts.size === 0) this.#drained();

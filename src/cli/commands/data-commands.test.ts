@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TaskItem } from "../../protocol/api.ts";
@@ -12,6 +12,7 @@ let folder = "";
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "holdall-data-"));
   mkdirSync(join(folder, ".holdall"));
+  writeFileSync(join(folder, ".holdall/ledger.db"), "");
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -27,14 +28,16 @@ const task = (n: number): TaskItem => ({
   peak_memory_bytes: n === 2 ? null : 5_452_595,
 });
 
+const counts = { ...NO_COUNTS, succeeded: 2499, failed: 1, later: 7 };
+const workflow = { workflow_id: 3, name: "w", state: "failed", tasks: counts, extra: 1 };
+
 /** A server with workflow 3 of 2,500 tasks that answers at most 1,000 at once. */
 function serve(request: Request, log: string[], body: string): Response {
   const { pathname, searchParams, search } = new URL(request.url);
   log.push(`${request.method} ${pathname}${search} ${body}`.trim());
   const path = pathname.replace("/api/v1/workflows/", "").replace("latest", "3");
   if (path === "3") {
-    const tasks = { ...NO_COUNTS, succeeded: 2499, failed: 1, later: 7 };
-    return Response.json({ workflow_id: 3, name: "w", state: "failed", tasks, extra: 1 });
+    return Response.json(workflow);
   }
   if (path === "3/tasks") {
     const from = Number(searchParams.get("cursor") ?? "1");
@@ -44,6 +47,15 @@ function serve(request: Request, log: string[], body: string): Response {
   }
   if (path === "3/tasks/both/output") return new Response(`${searchParams.get("stream")} text\n`);
   if (path === "3/tasks/silent/output") return new Response("");
+  if (path === "3/tasks/silent") {
+    const attempt = { attempt: 1, outcome: "launch_error", exit_code: 127, message: "no ./x" };
+    return Response.json({ ...task(1), attempts_detail: [attempt] });
+  }
+  if (path === "3/tasks/waiting/output") return new Response("");
+  if (path === "3/tasks/waiting") {
+    return Response.json({ ...task(1), state: "ready", attempts: 0, attempts_detail: [] });
+  }
+  if (path === "/api/v1/workflows") return Response.json({ workflows: [workflow] });
   if (path === "3/retry") return Response.json({ reset: 2 });
   if (path === "3/cancel") return Response.json({ canceled: 1 });
   return Response.json({ error: { code: "not_found", message: `no ${path}` } }, { status: 404 });
@@ -79,6 +91,15 @@ test("status", async () => {
     '{"workflow_id":3,"name":"w","state":"failed","tasks":{"blocked":0,"ready":0,"assigned":0,"running":0,"succeeded":2499,"failed":1,"canceled":0,"skipped":0}}\n',
   );
   expect(log).toEqual(["GET /api/v1/workflows/3"]);
+});
+
+test("status --all", async () => {
+  const { out } = await cli(["status", "--all"]);
+  expect(out).toBe(
+    "ID  NAME  STATE   TASKS  SUCCEEDED  FAILED\n 3  w     failed  2,500      2,499       1\n",
+  );
+  const json = JSON.parse((await cli(["status", "--all", "--json"])).out);
+  expect(json.workflows).toEqual([{ ...workflow, extra: undefined, tasks: expect.anything() }]);
 });
 
 test("a workflow that does not exist: exit 3, also as JSON", async () => {
@@ -130,7 +151,14 @@ test("logs: the task's bytes on stdout, which is which on stderr", async () => {
   expect(followed.log).toEqual([
     "GET /api/v1/workflows/latest/tasks/both/output?stream=stdout&follow=1",
   ]);
-  expect(await cli(["logs", "silent"])).toMatchObject({ out: "", err: "", code: 0 });
+  expect(await cli(["logs", "silent"])).toMatchObject({
+    out: "",
+    err: "silent: attempt 1 printed nothing; it ended: launch error: no ./x\n",
+    code: 0,
+  });
+  expect((await cli(["logs", "waiting"])).err).toBe(
+    "waiting: nothing was printed so far; it is ready\n",
+  );
   expect((await cli(["logs", "both", "--json"])).out).toBe(
     '{"name":"both","attempt":null,"stdout":"stdout text\\n","stderr":"stderr text\\n"}\n',
   );

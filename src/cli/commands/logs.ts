@@ -5,6 +5,7 @@ import type { CliContext } from "../context.ts";
 import type { Io } from "../io.ts";
 import { taskRef } from "../names.ts";
 import { printJson } from "../output/json.ts";
+import { failureReason } from "../output/summary.ts";
 import { stateDirOf } from "../state-dir.ts";
 import { usage } from "../usage.ts";
 import { flag, integerFrom, JSON_FLAG, STATE_DIR_FLAG, text, toggle } from "./shared.ts";
@@ -95,6 +96,18 @@ async function printStreams(
       if (io.stdout.closed()) return;
     }
   }
+  if (!wroteBefore) io.stderr.write(`${await whyNothing(source)}\n`);
+}
+
+/** An empty answer leaves one wondering: has it not run, could it not be started, or was it silent? */
+async function whyNothing({ client, workflow, task, attempt }: Source): Promise<string> {
+  const detail = await client.task(workflow, task);
+  const wanted = attempt ?? detail.attempts;
+  const found = detail.attempts_detail.find((each) => each.attempt === wanted);
+  if (found === undefined) return `${task}: nothing was printed so far; it is ${detail.state}`;
+  const { outcome, exit_code, message } = found;
+  const how = outcome === "ok" ? "ok" : failureReason({ name: task, outcome, exit_code, message });
+  return `${task}: attempt ${wanted} printed nothing; it ended: ${how}`;
 }
 
 async function followStreams(

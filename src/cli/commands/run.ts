@@ -1,7 +1,7 @@
 import { buildCommand, type Command } from "@stricli/core";
 import type { CliContext } from "../context.ts";
 import type { RunFlags } from "../run-request.ts";
-import { stateDirOf } from "../state-dir.ts";
+import { requireStateDir, stateDirOf } from "../state-dir.ts";
 import {
   flag,
   integerFrom,
@@ -37,6 +37,7 @@ export const runCommand: Command<CliContext> = buildCommand<Flags, [string?], Cl
     const { runRequest } = await import("../run-request.ts");
     const stateDir = stateDirOf(io, flags.stateDir);
     const request = await runRequest({ flags, target, verbatim, stateDir: stateDir.path, io });
+    if (request.what.kind === "workflow") requireStateDir(stateDir);
     // Only now: a mistake in the document is told without loading what runs it.
     const [{ startRun }, { watchRun }] = await Promise.all([
       import("../embedded.ts"),

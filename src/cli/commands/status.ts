@@ -5,12 +5,14 @@ import { withClient } from "../connect.ts";
 import type { CliContext } from "../context.ts";
 import { workflowRef } from "../names.ts";
 import { printJson } from "../output/json.ts";
-import { table } from "../output/table.ts";
+import { type Column, table } from "../output/table.ts";
 import { count } from "../output/units.ts";
 import { stateDirOf } from "../state-dir.ts";
-import { JSON_FLAG, STATE_DIR_FLAG, WORKFLOW_ARGUMENT } from "./shared.ts";
+import { usage } from "../usage.ts";
+import { JSON_FLAG, STATE_DIR_FLAG, toggle, WORKFLOW_ARGUMENT } from "./shared.ts";
 
 interface Flags {
+  all?: boolean | undefined;
   stateDir?: string | undefined;
   json?: boolean | undefined;
 }
@@ -18,16 +20,26 @@ interface Flags {
 export const statusCommand: Command<CliContext> = buildCommand<Flags, [string?], CliContext>({
   async func(flags, id) {
     const { io } = this;
+    const stateDir = stateDirOf(io, flags.stateDir);
+    if (flags.all === true) {
+      if (id !== undefined) throw usage(`--all and "${id}": which one?`, "leave one of them");
+      const workflows = await withClient(this, stateDir, ({ client }) => client.workflows());
+      if (flags.json === true) printJson(io, { workflows: workflows.map(statusJson) });
+      else io.stdout.write(workflowsText(workflows));
+      return;
+    }
     const ref = workflowRef(id);
-    const status = await withClient(this, stateDirOf(io, flags.stateDir), ({ client }) =>
-      client.workflow(ref),
-    );
+    const status = await withClient(this, stateDir, ({ client }) => client.workflow(ref));
     if (flags.json === true) printJson(io, statusJson(status));
     else io.stdout.write(statusText(status));
   },
   parameters: {
     positional: { kind: "tuple", parameters: [WORKFLOW_ARGUMENT] },
-    flags: { stateDir: STATE_DIR_FLAG, json: JSON_FLAG },
+    flags: {
+      all: toggle("every workflow of the state directory"),
+      stateDir: STATE_DIR_FLAG,
+      json: JSON_FLAG,
+    },
   },
   docs: {
     brief: "how far a workflow is",
@@ -36,6 +48,7 @@ export const statusCommand: Command<CliContext> = buildCommand<Flags, [string?],
     customUsage: [
       { input: "", brief: "the newest workflow" },
       { input: "3 --json", brief: "workflow 3, for programs" },
+      { input: "--all", brief: "one line for each workflow" },
     ],
   },
 });
@@ -49,7 +62,7 @@ export function statusJson(status: WorkflowStatus): WorkflowStatus {
 }
 
 export function statusText(status: WorkflowStatus): string {
-  const total = TASK_STATES.reduce((sum, state) => sum + status.tasks[state], 0);
+  const total = totalOf(status);
   const rows = TASK_STATES.filter((state) => status.tasks[state] > 0).map((state) => [
     `  ${state}`,
     count(status.tasks[state]),
@@ -58,5 +71,32 @@ export function statusText(status: WorkflowStatus): string {
   return (
     `workflow ${status.workflow_id}, ${status.name}: ${status.state}\n` +
     table([{ title: "" }, { title: "", align: "right" }], rows)
+  );
+}
+
+function totalOf({ tasks }: WorkflowStatus): number {
+  return TASK_STATES.reduce((sum, state) => sum + tasks[state], 0);
+}
+
+export function workflowsText(workflows: readonly WorkflowStatus[]): string {
+  if (workflows.length === 0) return "";
+  const right = (title: string): Column => ({ title, align: "right" });
+  return table(
+    [
+      right("ID"),
+      { title: "NAME" },
+      { title: "STATE" },
+      right("TASKS"),
+      right("SUCCEEDED"),
+      right("FAILED"),
+    ],
+    workflows.map((status) => [
+      String(status.workflow_id),
+      status.name,
+      status.state,
+      count(totalOf(status)),
+      count(status.tasks.succeeded),
+      count(status.tasks.failed),
+    ]),
   );
 }

@@ -179,6 +179,6 @@ export function workflowRow(columns: Value[]): WorkflowRow {
 
 export function noWorkflow(workflow: number): HoldallError {
   return new HoldallError("not_found", `there is no workflow ${workflow}`, {
-    fix: "holdall status lists the workflows of this state directory",
+    fix: "holdall status --all lists the workflows of this state directory",
   });
 }

@@ -119,7 +119,7 @@ export interface Bench {
   worker(): Promise<FakeWorker>;
   /** path below /api/v1/workflows */
   get(path: string, init?: RequestInit): Promise<Response>;
-  json(path: string, init?: RequestInit): Promise<any>;
+  json<T = unknown>(path: string, init?: RequestInit): Promise<T>;
   /** closes and opens everything again, as a new process would */
   reopen(): void;
   close(): void;
@@ -152,7 +152,8 @@ export function openBench(options: Partial<ApiOptions> = {}): Bench {
       return worker;
     },
     get: (path, init) => bench.api(new Request(`http://localhost/api/v1/workflows${path}`, init)),
-    json: async (path, init) => (await bench.get(path, init)).json(),
+    json: async <T>(path: string, init?: RequestInit) =>
+      (await (await bench.get(path, init)).json()) as T,
     reopen() {
       closeAll();
       Object.assign(bench, open());
@@ -169,9 +170,16 @@ let instances = 0;
 
 function fakeWorker(engine: Engine): FakeWorker {
   const frames: ToWorker[] = [];
-  const id = engine.join(`instance-${++instances}`, "host-a", 1, OFFER, (sent) =>
-    frames.push(...sent),
-  );
+  const hello = {
+    type: "hello" as const,
+    version: 1,
+    instance: `instance-${++instances}`,
+    host: "host-a",
+    pid: 1,
+    offer: OFFER,
+    held: [],
+  };
+  const id = engine.attach(hello, (sent) => frames.push(...sent));
   let seq = 0;
   const bytes = (text: string | undefined): Uint8Array | null =>
     text === undefined ? null : new TextEncoder().encode(text);
@@ -207,8 +215,8 @@ function fakeWorker(engine: Engine): FakeWorker {
           at,
           stdout: bytes(stdout),
           stderr: bytes(stderr),
-          stdoutBytes: ending.stdoutBytes ?? stdout?.length ?? 0,
-          stderrBytes: stderr?.length ?? 0,
+          stdoutBytes: ending.stdoutBytes ?? bytes(stdout)?.length ?? 0,
+          stderrBytes: bytes(stderr)?.length ?? 0,
         })),
         messages: message === undefined ? [] : tasks.map((_, at) => [at, message]),
         files: [],

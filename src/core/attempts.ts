@@ -1,0 +1,390 @@
+/**
+ * What happens to attempts: workers join, start and finish them, lose them. An attempt is live while its worker owns the task under this
+ * attempt number; whatever else a worker reports is superseded. A *ghost* is an attempt that a worker still holds and nobody wants any
+ * more: it takes room there until the worker has ended it.
+ */
+import type { Core, WorkerState } from "./core.ts";
+import { checkEnded } from "./core.ts";
+import type { Capacity, Finished, Held } from "./events.ts";
+import { VERDICT_ACCEPTED, VERDICT_OTHER, VERDICT_SUPERSEDED } from "./events.ts";
+import type { Category, ReadyClass } from "./ready.ts";
+import { freeOf, take } from "./resources.ts";
+import {
+  ASSIGNED,
+  BLOCKED,
+  CANCELED,
+  FAILED,
+  OUTCOME_OK,
+  OUTCOMES,
+  OWN_FAILURES,
+  RUNNING,
+  SUCCEEDED,
+} from "./states.ts";
+import type { Tasks } from "./tasks.ts";
+import { classOf, derive, makeReady, propagate, setState } from "./tasks.ts";
+import type { Block } from "./workflow.ts";
+
+/**
+ * A new worker, or one that comes back: then `held` says what it still has. What the core believes it to have and it has not, never
+ * arrived there, and waits again; what it has and nobody wants is killed.
+ */
+export function joinWorker(
+  core: Core,
+  id: number,
+  capacity: Capacity,
+  held: readonly Held[],
+  nowMs: number,
+): void {
+  const before = core.workers.get(id);
+  const worker: WorkerState = {
+    id,
+    capacity,
+    free: freeOf(capacity),
+    running: 0,
+    holding: new Map(),
+    ghosts: new Map(),
+    absent: false,
+    draining: before?.draining ?? false,
+    joinedMs: before?.joinedMs ?? nowMs,
+  };
+  if (before) core.dirty.delete(before);
+  core.workers.set(id, worker);
+  core.dirty.add(worker);
+  const there = new Map<string, boolean>();
+  for (const { workflow, tasks, attempts, started } of held)
+    tasks.forEach((task, i) => there.set(attemptKey(workflow, task, attempts[i]!), started[i]!));
+  for (const tasks of core.workflows.values()) reclaim(core, tasks, worker, there);
+  for (const { workflow, tasks: list, attempts, started } of held) {
+    const tasks = core.workflows.get(workflow);
+    const unwanted = list.map((task, i) => !tasks || !isLive(tasks, id, task, attempts[i]!));
+    haunt(
+      core,
+      worker,
+      workflow,
+      list.filter((_, i) => unwanted[i]),
+      attempts.filter((_, i) => unwanted[i]),
+      started.filter((_, i) => unwanted[i]),
+    );
+  }
+}
+
+function attemptKey(workflow: number, task: number, attempt: number): string {
+  return `${workflow}/${task}/${attempt}`;
+}
+
+/** Goes through the tasks that the core believes a returning worker to have. */
+function reclaim(
+  core: Core,
+  tasks: Tasks,
+  worker: WorkerState,
+  there: ReadonlyMap<string, boolean>,
+): void {
+  const { owner, state } = tasks;
+  const gone: number[] = [];
+  const dying: number[] = [];
+  for (let task = 0; task < owner.length; task++) {
+    if (owner[task] !== worker.id) continue;
+    const started = there.get(attemptKey(tasks.workflow, task, tasks.attempt[task]!));
+    if (started === undefined) {
+      owner[task] = 0;
+      gone.push(task);
+      continue;
+    }
+    occupy(worker, classOf(tasks, task), started);
+    if (started && state[task] === ASSIGNED) setState(tasks, task, RUNNING);
+    if (state[task] !== ASSIGNED && state[task] !== RUNNING) dying.push(task);
+  }
+  if (dying.length > 0)
+    core.effects.push({
+      type: "kill",
+      worker: worker.id,
+      workflow: tasks.workflow,
+      tasks: dying,
+      attempts: dying.map((task) => tasks.attempt[task]!),
+      reason: "canceled",
+    });
+  for (let i = gone.length - 1; i >= 0; i--) waitAgain(core, tasks, gone[i]!);
+  if (gone.length > 0) checkEnded(core, tasks);
+}
+
+function occupy(worker: WorkerState, cls: ReadyClass, started: boolean): void {
+  const holding = worker.holding.get(cls.id) ?? { cls, held: 0, running: 0 };
+  worker.holding.set(cls.id, holding);
+  holding.held++;
+  if (!started) return;
+  holding.running++;
+  worker.running++;
+  take(worker.free, cls.requirement, 1);
+}
+
+/** Has a worker end attempts that nobody wants; those that run keep their room until it has. */
+function haunt(
+  core: Core,
+  worker: WorkerState,
+  workflow: number,
+  list: readonly number[],
+  attempts: readonly number[],
+  started: readonly boolean[],
+): void {
+  if (list.length === 0) return;
+  const tasks = core.workflows.get(workflow);
+  list.forEach((task, i) => {
+    if (!started[i] || !tasks || task >= tasks.state.length) return;
+    const cls = classOf(tasks, task);
+    worker.ghosts.set(attemptKey(workflow, task, attempts[i]!), cls);
+    worker.running++;
+    take(worker.free, cls.requirement, 1);
+  });
+  core.effects.push({
+    type: "kill",
+    worker: worker.id,
+    workflow,
+    tasks: [...list],
+    attempts: [...attempts],
+    reason: "superseded",
+  });
+}
+
+/** A workflow is about to be forgotten: what runs of it is ended, and keeps its room until then. */
+export function abandon(core: Core, tasks: Tasks): void {
+  for (const worker of core.workers.values()) {
+    const list: number[] = [];
+    for (let task = 0; task < tasks.owner.length; task++)
+      if (tasks.owner[task] === worker.id) list.push(task);
+    if (list.length === 0) continue;
+    const running = new Map<ReadyClass, number>();
+    for (const cls of new Set(tasks.classes)) {
+      const holding = worker.holding.get(cls.id);
+      if (!holding) continue;
+      running.set(cls, holding.running);
+      release(core, worker, cls, holding.held);
+    }
+    // Which of them run is the worker's business: as many as may, in the order in which they were given.
+    const started = list.map((task) => {
+      const cls = classOf(tasks, task);
+      const left = running.get(cls) ?? 0;
+      running.set(cls, left - 1);
+      return left > 0;
+    });
+    const attempts = list.map((task) => tasks.attempt[task]!);
+    haunt(core, worker, tasks.workflow, list, attempts, started);
+  }
+}
+
+/** True when it was a ghost; its room is free again. */
+function banish(
+  core: Core,
+  worker: WorkerState | undefined,
+  workflow: number,
+  task: number,
+  attempt: number,
+): boolean {
+  const key = attemptKey(workflow, task, attempt);
+  const cls = worker?.ghosts.get(key);
+  if (!worker || !cls) return false;
+  worker.ghosts.delete(key);
+  worker.running--;
+  take(worker.free, cls.requirement, -1);
+  core.dirty.add(worker);
+  return true;
+}
+
+export function loseWorker(core: Core, id: number, outcome: "worker_lost" | "preempted"): void {
+  const worker = core.workers.get(id);
+  core.workers.delete(id);
+  if (worker) core.dirty.delete(worker);
+  for (const tasks of core.workflows.values()) {
+    const lost: number[] = [];
+    const attempts: number[] = [];
+    const { owner } = tasks;
+    for (let task = 0; task < owner.length; task++) {
+      if (owner[task] !== id) continue;
+      lost.push(task);
+      attempts.push(tasks.attempt[task]!);
+      owner[task] = 0;
+    }
+    if (lost.length === 0) continue;
+    core.effects.push({
+      type: "lost",
+      worker: id,
+      workflow: tasks.workflow,
+      tasks: lost,
+      attempts,
+      outcome,
+    });
+    for (let i = lost.length - 1; i >= 0; i--) waitAgain(core, tasks, lost[i]!);
+    checkEnded(core, tasks);
+  }
+}
+
+/** Its connection broke: it keeps what it has and gets nothing new until it is back or lost. */
+export function leaveWorker(core: Core, id: number): void {
+  const worker = core.workers.get(id);
+  if (worker) worker.absent = true;
+}
+
+export function drainWorker(core: Core, id: number): void {
+  const worker = core.workers.get(id);
+  if (!worker || worker.draining) return;
+  worker.draining = true;
+  core.effects.push({ type: "drain", worker: id });
+}
+
+export function started(
+  core: Core,
+  worker: number,
+  workflow: number,
+  list: readonly number[],
+  attempts: readonly number[],
+): void {
+  const tasks = core.workflows.get(workflow);
+  if (!tasks) return;
+  for (let i = 0; i < list.length; i++) {
+    const task = list[i]!;
+    if (isLive(tasks, worker, task, attempts[i]!) && tasks.state[task] === ASSIGNED)
+      setState(tasks, task, RUNNING);
+  }
+}
+
+export function isLive(tasks: Tasks, worker: number, task: number, attempt: number): boolean {
+  return tasks.owner[task] === worker && tasks.attempt[task] === attempt;
+}
+
+export function finished(core: Core, workerId: number, batch: Finished): void {
+  const tasks = core.workflows.get(batch.workflow);
+  const size = batch.tasks.length;
+  const verdicts = new Uint8Array(size);
+  core.effects.push({ type: "verdicts", worker: workerId, batch, verdicts });
+  const worker = core.workers.get(workerId);
+  let released = 0;
+  let cls: ReadyClass | null = null;
+  for (let i = 0; i < size; i++) {
+    const task = batch.tasks[i]!;
+    if (!tasks || !isLive(tasks, workerId, task, batch.attempts[i]!)) {
+      verdicts[i] = VERDICT_SUPERSEDED;
+      banish(core, worker, batch.workflow, task, batch.attempts[i]!);
+      continue;
+    }
+    const own = classOf(tasks, task);
+    if (own !== cls) {
+      if (worker && cls) release(core, worker, cls, released);
+      cls = own;
+      released = 0;
+    }
+    released++;
+    tasks.owner[task] = 0;
+    const now = tasks.state[task]!;
+    if (now !== ASSIGNED && now !== RUNNING) {
+      verdicts[i] = VERDICT_OTHER;
+      runAgain(core, tasks, task);
+    } else if (batch.outcomes[i] === OUTCOME_OK) {
+      verdicts[i] = VERDICT_ACCEPTED;
+      setState(tasks, task, SUCCEEDED);
+      learn(own.category, batch.wallUs[i]!);
+      propagate(tasks, task, core.sink);
+    } else {
+      verdicts[i] = fail(core, tasks, task, batch.outcomes[i]!);
+    }
+  }
+  if (worker && cls) release(core, worker, cls, released);
+  if (tasks) checkEnded(core, tasks);
+}
+
+function learn(category: Category, wallUs: number): void {
+  category.samples++;
+  // A moving average over some 64 tasks follows a change of behaviour and forgets one odd task.
+  category.meanWallUs += (wallUs - category.meanWallUs) / Math.min(category.samples, 64);
+}
+
+function fail(core: Core, tasks: Tasks, task: number, outcomeNumber: number): number {
+  const outcome = OUTCOMES[outcomeNumber]!;
+  if (outcome === "worker_lost" || outcome === "preempted") {
+    putBack(core, tasks, task);
+    return VERDICT_OTHER;
+  }
+  if (OWN_FAILURES.has(outcome)) {
+    const failures = (tasks.failures.get(task) ?? 0) + 1;
+    tasks.failures.set(task, failures);
+    if (failures <= policyOf(tasks, task).retries) {
+      putBack(core, tasks, task);
+      return VERDICT_OTHER;
+    }
+  }
+  setState(tasks, task, outcome === "canceled" ? CANCELED : FAILED);
+  propagate(tasks, task, core.sink);
+  return VERDICT_ACCEPTED;
+}
+
+export function policyOf(tasks: Tasks, task: number): Block {
+  const { blocks } = tasks.definition;
+  let low = 0;
+  let high = blocks.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1;
+    if (blocks[middle]!.first <= task) low = middle;
+    else high = middle - 1;
+  }
+  return blocks[low]!;
+}
+
+/** A task whose attempt is gone without a result. */
+function waitAgain(core: Core, tasks: Tasks, task: number): void {
+  if (tasks.state[task] === ASSIGNED || tasks.state[task] === RUNNING) putBack(core, tasks, task);
+  else runAgain(core, tasks, task);
+}
+
+/** A task without a live attempt waits again, ahead of others of its class; for its upstream, if that was reset meanwhile. */
+function putBack(core: Core, tasks: Tasks, task: number): void {
+  if (tasks.graph.empty || tasks.waiting[task] === 0) {
+    makeReady(tasks, task, true, core.sink);
+    return;
+  }
+  setState(tasks, task, BLOCKED);
+  derive(tasks, core.sink);
+}
+
+/** A retry that had to wait for a dying attempt. */
+function runAgain(core: Core, tasks: Tasks, task: number): void {
+  if (!tasks.again.delete(task)) return;
+  core.effects.push({ type: "reset", workflow: tasks.workflow, tasks: [task] });
+  tasks.failures.delete(task);
+  setState(tasks, task, BLOCKED);
+  derive(tasks, core.sink);
+}
+
+/** `count` attempts of a class have left the worker; what it holds beyond them moves up. */
+function release(core: Core, worker: WorkerState, cls: ReadyClass, count: number): void {
+  const holding = worker.holding.get(cls.id);
+  if (!holding) return;
+  holding.held = Math.max(0, holding.held - count);
+  const running = Math.min(holding.running, holding.held);
+  const freed = holding.running - running;
+  holding.running = running;
+  worker.running -= freed;
+  if (freed > 0) take(worker.free, holding.cls.requirement, -freed);
+  if (holding.held === 0) worker.holding.delete(cls.id);
+  core.dirty.add(worker);
+}
+
+/** The worker gave attempts back before they had started. */
+export function revoked(
+  core: Core,
+  workerId: number,
+  workflow: number,
+  list: readonly number[],
+  attempts: readonly number[],
+): void {
+  const tasks = core.workflows.get(workflow);
+  const worker = core.workers.get(workerId);
+  for (let i = list.length - 1; i >= 0; i--) {
+    const task = list[i]!;
+    if (!tasks || !isLive(tasks, workerId, task, attempts[i]!)) {
+      banish(core, worker, workflow, task, attempts[i]!);
+      continue;
+    }
+    tasks.owner[task] = 0;
+    if (worker) release(core, worker, classOf(tasks, task), 1);
+    waitAgain(core, tasks, task);
+  }
+  if (tasks) checkEnded(core, tasks);
+}

@@ -1,0 +1,160 @@
+// `run SPEC` again: what has succeeded stays, and only what changed is run, with all that hangs on it.
+
+import { beforeEach, expect, test } from "bun:test";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ledgerRows, linesOf, logs, run, runReport, spec, tasks } from "../support/holdall.ts";
+import { scratchDir } from "../support/scratch.ts";
+
+let cwd = "";
+beforeEach(() => {
+  cwd = scratchDir();
+});
+
+/** a → b → c, and d alone; each appends its name to `ran` and makes a file of its name. */
+function chain(change: Record<string, string> = {}): object {
+  const make = (name: string, from: string | null): object => ({
+    name,
+    command: `echo ${name} >>ran; ${change[name] ?? "true"}; cat ${from ?? "source"} >${name}`,
+    inputs: [from ?? "source"],
+    outputs: [name],
+  });
+  return {
+    name: "chain",
+    tasks: [make("a", null), make("b", "a"), make("c", "b"), { ...make("d", null), inputs: [] }],
+  };
+}
+
+/** The names of the tasks that ran since the last call, in order. */
+function ran(): string {
+  const names = linesOf(join(cwd, "ran")).join("");
+  rmSync(join(cwd, "ran"), { force: true });
+  return names;
+}
+
+async function runChain(change: Record<string, string> = {}, ...flags: string[]) {
+  return await runReport(cwd, [spec(cwd, chain(change)), "--max-parallel", "1", ...flags]);
+}
+
+beforeEach(() => writeFileSync(join(cwd, "source"), "one\n"));
+
+test("an edited command runs that task and everything downstream, and nothing else", async () => {
+  expect(await runChain()).toMatchObject({ code: 0, succeeded: 4, attempts: 4, cached: 0 });
+  expect([...ran()].toSorted().join("")).toBe("abcd");
+  expect(await runChain()).toMatchObject({ code: 0, succeeded: 4, attempts: 0, cached: 4 });
+  expect(ran()).toBe("");
+
+  expect(await runChain({ b: "echo changed" })).toMatchObject({ attempts: 2, cached: 2 });
+  expect(ran()).toBe("bc");
+  expect(await logs(cwd, "b")).toBe("changed\n");
+  const rows = await tasks(cwd);
+  expect([rows["a"], rows["b"], rows["c"], rows["d"]].map((row) => row?.attempts)).toEqual([1, 2, 2, 1]);
+});
+
+test("an edit of env runs the task again", async () => {
+  const one = (value: string): string =>
+    spec(cwd, { name: "env", tasks: [{ name: "t", command: "echo $V", env: { V: value } }] });
+  await runReport(cwd, [one("x")]);
+  expect(await runReport(cwd, [one("x")])).toMatchObject({ attempts: 0, cached: 1 });
+  expect(await runReport(cwd, [one("y")])).toMatchObject({ attempts: 1, cached: 0 });
+  expect(await logs(cwd, "t")).toBe("y\n");
+});
+
+test("a removed output is made again, and everything downstream", async () => {
+  await runChain();
+  ran();
+  rmSync(join(cwd, "b"));
+  expect(await runChain()).toMatchObject({ code: 0, succeeded: 4, attempts: 2, cached: 2 });
+  expect(ran()).toBe("bc");
+  rmSync(join(cwd, "c"));
+  expect(await runChain()).toMatchObject({ attempts: 1, cached: 3 });
+  expect(ran()).toBe("c");
+});
+
+test("a changed input runs again what reads it, and everything downstream", async () => {
+  await runChain();
+  ran();
+  writeFileSync(join(cwd, "source"), "two, and longer\n");
+  expect(await runChain()).toMatchObject({ code: 0, attempts: 3, cached: 1 });
+  expect(ran()).toBe("abc");
+});
+
+test("what failed and what was skipped because of it are run again, with the next attempt number", async () => {
+  const failed = await runChain({ b: "[ -e allowed ] || exit 3" });
+  expect(failed).toMatchObject({ code: 1, succeeded: 2, failed: 1, skipped: 1, attempts: 3 });
+  ran();
+  writeFileSync(join(cwd, "allowed"), "");
+  const mended = await runChain({ b: "[ -e allowed ] || exit 3" });
+  expect(mended).toMatchObject({ code: 0, succeeded: 4, failed: 0, attempts: 2, cached: 2 });
+  expect(ran()).toBe("bc");
+  const rows = await tasks(cwd);
+  expect(rows["b"]).toMatchObject({ state: "succeeded", attempts: 2, exit_code: 0, outcome: "ok" });
+  const earlier = ledgerRows(join(cwd, ".holdall"), "SELECT attempt, exit FROM attempts");
+  expect(earlier).toEqual([{ attempt: 1, exit: 3 }]);
+});
+
+test("says how many of each it keeps and runs", async () => {
+  await runChain();
+  const { stderr } = await run(cwd, ["run", spec(cwd, chain({ b: "true changed" }))]);
+  expect(stderr).toMatch(/2 .*(kept|unchanged|reused|cached)/);
+  expect(stderr).toMatch(/1 .*changed/);
+});
+
+test("a new task joins, a dropped one goes", async () => {
+  const named = (...names: string[]): string =>
+    spec(cwd, { name: "grow", tasks: names.map((name) => ({ name, command: `echo ${name}` })) });
+  expect(await runReport(cwd, [named("x", "y")])).toMatchObject({ tasks: 2, attempts: 2 });
+  expect(await runReport(cwd, [named("z", "y")])).toMatchObject({ tasks: 2, attempts: 1, cached: 1 });
+  expect(Object.keys(await tasks(cwd)).toSorted()).toEqual(["y", "z"]);
+});
+
+test("--fresh runs everything", async () => {
+  await runChain();
+  ran();
+  expect(await runChain({}, "--fresh")).toMatchObject({ code: 0, attempts: 4, cached: 0 });
+  expect(ran()).toHaveLength(4);
+});
+
+test("the same name from another file is refused with the fix, and --name helps", async () => {
+  await runChain();
+  ran();
+  const other = spec(cwd, chain({ a: "echo other" }), "other.yaml");
+  const refused = await run(cwd, ["run", other, "--json"]);
+  expect(refused.code).toBe(4);
+  const { error } = JSON.parse(refused.stdout);
+  expect(error.code).toBe("conflict");
+  expect(error.message).toContain("chain");
+  expect(error.fix).toContain("--name");
+  expect(error.fix).toContain("--fresh");
+  expect(refused.stderr).toContain(error.fix);
+  expect(ran()).toBe("");
+
+  const named = await runReport(cwd, [other, "--name", "second"]);
+  expect(named).toMatchObject({ code: 0, name: "second", attempts: 4 });
+  expect(await runReport(cwd, [other, "--name", "second"])).toMatchObject({ cached: 4, attempts: 0 });
+});
+
+test("run ID goes on with a workflow, whatever the directory it is called from", async () => {
+  const flag = ["--state-dir", join(cwd, ".holdall")];
+  const command = ["--", "sh", "-c", "[ -e allowed ]"];
+  const first = await runReport(cwd, command);
+  expect(first).toMatchObject({ code: 1, failed: 1 });
+  const second = await runReport(cwd, command);
+  expect(second.workflow_id).not.toBe(first.workflow_id);
+
+  writeFileSync(join(cwd, "allowed"), "");
+  const id = String(first.workflow_id);
+  const more = await runReport(scratchDir(), [id, ...flag]);
+  expect(more).toMatchObject({ code: 0, workflow_id: first.workflow_id, succeeded: 1, attempts: 1 });
+  expect(await runReport(cwd, [id])).toMatchObject({ code: 0, attempts: 0, cached: 1 });
+  expect((await run(cwd, ["run", "99"])).code).toBe(3);
+});
+
+test("looking makes nothing", async () => {
+  for (const command of ["status", "tasks"]) {
+    const { code, stdout } = await run(cwd, [command, "--json"]);
+    expect(code).toBe(3);
+    expect(JSON.parse(stdout).error.code).toBe("not_found");
+  }
+  expect(existsSync(join(cwd, ".holdall"))).toBe(false);
+});
