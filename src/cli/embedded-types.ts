@@ -1,4 +1,5 @@
 /** What `run` needs of the embedded composition (server, session over memory and worker in one process). */
+import type { Place } from "../core/error.ts";
 import type { WorkflowDefinition } from "../core/workflow.ts";
 import type { TaskCounts, WorkflowSummary } from "../protocol/api.ts";
 import type { Offer } from "../protocol/session.ts";
@@ -6,7 +7,13 @@ import type { Offer } from "../protocol/session.ts";
 export interface RunRequest {
   stateDir: string;
   what:
-    | { kind: "definition"; definition: WorkflowDefinition; adHoc: boolean }
+    | {
+        kind: "definition";
+        definition: WorkflowDefinition;
+        adHoc: boolean;
+        /** where the document says what a task needs of a resource */
+        placeOfNeed?(task: number, resource: string): Place | undefined;
+      }
     | { kind: "workflow"; id: number };
   /** forget what the state directory knows of a workflow with this name and start anew */
   fresh: boolean;

@@ -1,13 +1,14 @@
 /** Server, session over memory and worker in one process: what `holdall run` is. */
 import { hostname } from "node:os";
 import { formatBytes } from "../core/units.ts";
-import { HoldallError } from "../core/error.ts";
+import { HoldallError, type Place } from "../core/error.ts";
 import { tooLarge } from "../core/resources.ts";
 import { SUCCEEDED } from "../core/states.ts";
 import { hasWorkLeft, type Tasks } from "../core/tasks.ts";
 import type { WorkflowDefinition } from "../core/workflow.ts";
 import { openLedger } from "../ledger/sqlite/open.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import type { TaskCounts } from "../protocol/api.ts";
 import { type Offer, SESSION_VERSION } from "../protocol/session.ts";
 import { Engine } from "../server/engine.ts";
 import { createApi } from "../server/http.ts";
@@ -32,7 +33,8 @@ export interface RunParts {
 /** Starts a run in this process. Errors (conflict, too_large, storage) are thrown before anything has started. */
 export async function startRun(request: RunRequest, parts: RunParts = {}): Promise<RunHandle> {
   const startedMs = Date.now();
-  if (request.what.kind === "definition") refuseTooLarge(request.what.definition, request.offer);
+  const { what, offer } = request;
+  if (what.kind === "definition") refuseTooLarge(what.definition, offer, what.placeOfNeed);
   const ledger = openLedger(request.stateDir, { fsync: parts.fsync ?? true });
   const undo: (() => void | Promise<void>)[] = [(): void => ledger.close()];
   try {
@@ -143,7 +145,7 @@ async function start(
       workflowId: id,
       name: row.name,
       total: row.taskCount,
-      counts: taskCounts(tasks),
+      counts: countsNow(engine, tasks),
       cached,
       attempts: engine.attemptsEnded.get(id) ?? 0,
       startedMs,
@@ -159,6 +161,17 @@ function endedUncleanly(ledger: Ledger): boolean {
   for (const row of ledger.workflows())
     for (const _ of ledger.history(row.id).assigned) return true;
   return false;
+}
+
+/** What runs is told by the room that is taken: reports of starts lag behind, and short tasks have none. */
+function countsNow(engine: Engine, tasks: Tasks): TaskCounts {
+  const counts = taskCounts(tasks);
+  let running = 0;
+  for (const worker of engine.core.workers.values()) running += worker.running;
+  const live = counts.running + counts.assigned;
+  counts.running = Math.min(running, live);
+  counts.assigned = live - counts.running;
+  return counts;
 }
 
 function outcomeOf(
@@ -192,14 +205,21 @@ function outcomeOf(
 }
 
 /** A task that could never start is refused before anything is stored, naming the resource. */
-function refuseTooLarge(definition: WorkflowDefinition, offer: Offer): void {
+function refuseTooLarge(
+  definition: WorkflowDefinition,
+  offer: Offer,
+  placeOf: (task: number, need: string) => Place | undefined = () => undefined,
+): void {
   for (const block of definition.blocks) {
     const title = blockTitle(block);
     if (block.scheduler !== null && block.scheduler !== offer.scheduler)
       throw new HoldallError(
         "too_large",
         `task '${title}' is bound to scheduler '${block.scheduler}', and this run offers ${offer.scheduler === null ? "none" : `'${offer.scheduler}'`}`,
-        { fix: `run it with --scheduler ${block.scheduler}` },
+        {
+          place: placeOf(block.first, "scheduler"),
+          fix: `run it with --scheduler ${block.scheduler}`,
+        },
       );
     const large = tooLarge(offer, block.requirement);
     if (!large) continue;
@@ -213,6 +233,7 @@ function refuseTooLarge(definition: WorkflowDefinition, offer: Offer): void {
       "too_large",
       `task '${title}' needs ${show(large.needed)} ${unitOf(large.resource)}, and this run offers ${show(large.offered)}`,
       {
+        place: placeOf(block.first, large.resource),
         fix: `ask for less in the task's resource requirements, or offer more with --${optionOf(large.resource)}, or ignore resources with --max-parallel`,
       },
     );

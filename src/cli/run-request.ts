@@ -117,14 +117,19 @@ async function whatToRun({ flags, target, verbatim, io }: RunWords): Promise<Run
     }
     return { kind: "workflow", id: Number(target) };
   }
-  const { checkInputs, loadSpec } = await import("../spec/index.ts");
+  const { checkInputs, loadSpec, placeOfNeed } = await import("../spec/index.ts");
   const definition = loadSpec(target, {
     cwd: io.cwd,
     ...(flags.cwd === undefined ? {} : { cwdOverride: cwdOf(flags, io) }),
     ...(flags.name === undefined ? {} : { name: flags.name }),
   });
   checkInputs(definition);
-  return { kind: "definition", definition, adHoc: false };
+  return {
+    kind: "definition",
+    definition,
+    adHoc: false,
+    placeOfNeed: (task, resource) => placeOfNeed(definition, task, resource),
+  };
 }
 
 /** Where the user is, not where tasks run; "-" is stdin. */

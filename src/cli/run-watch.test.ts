@@ -13,7 +13,7 @@ const options = {
   outputDir: null,
   outputKept: true,
 };
-const running = progressOf({ running: 2, assigned: 1, ready: 23 });
+const running = progressOf({ running: 3, ready: 23 });
 
 test("exit codes", () => {
   const code = (

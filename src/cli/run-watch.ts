@@ -55,9 +55,9 @@ function takeSignals(
   const take = (signal: StopSignal) => () => {
     if (first === null) {
       first = signal;
-      const { running, assigned } = handle.progress().counts;
+      const { running } = handle.progress().counts;
       const again = signal === "SIGINT" ? "press Ctrl-C again" : "signal again";
-      say(`draining: ${count(running + assigned)} running; ${again} to stop now`);
+      say(`draining: ${count(running)} running; ${again} to stop now`);
       handle.drain();
     } else if (!stopping) {
       stopping = true;

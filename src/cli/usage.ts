@@ -40,11 +40,13 @@ export function usageError(error: unknown, command: string): unknown {
   const help = `${command} --help`;
   const seeHelp = `${help} lists the flags`;
   if (error instanceof FlagNotFoundError) {
-    const near = error.corrections[0];
+    const near = error.corrections[0]
+      ?.replace(/^-+/, "")
+      .replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     const flag = `--${error.input}`;
     return usage(
       `unknown flag ${flag}`,
-      near === undefined ? seeHelp : `did you mean --${near.replace(/^-+/, "")}?`,
+      near === undefined ? seeHelp : `did you mean --${near}?`,
     );
   }
   if (error instanceof AliasNotFoundError) return usage(`unknown flag -${error.input}`, seeHelp);

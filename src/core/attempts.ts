@@ -383,6 +383,8 @@ export function revoked(
       continue;
     }
     tasks.owner[task] = 0;
+    // It never started, and the worker has let go of it: the number is free again.
+    if (tasks.state[task] === ASSIGNED) tasks.attempt[task]!--;
     if (worker) release(core, worker, classOf(tasks, task), 1);
     waitAgain(core, tasks, task);
   }

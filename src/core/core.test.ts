@@ -299,9 +299,9 @@ describe("draining", () => {
     expect(handed(core.revoked(given[1]!))).toEqual([]);
     expect(core.state(1)).toBe("ready");
     core.finish([given[0]!]);
-    // What came back is first in line, with a new number.
+    // What came back is first in line; it never started, so its number is used again.
     expect(handed(core.join(2))).toMatchObject([
-      { task: 1, attempt: 2 },
+      { task: 1, attempt: 1 },
       { task: 2, attempt: 1 },
     ]);
   });

@@ -8,6 +8,8 @@
  * Tasks are numbered through all blocks from 0; block `b` owns `first ≤ task < first + count`.
  */
 
+import type { Outcome } from "./states.ts";
+
 /** Text with references to parameters, by their place in the parameter table: "a_{i:03d}" is ["a_", {p: 0, f: "03d"}]. */
 export type TextTemplate = string | readonly (string | TextReference)[];
 export interface TextReference {
@@ -67,6 +69,64 @@ export const DEFAULT_REQUIREMENT: Requirement = {
   runtimeSeconds: null,
 };
 
+/** Delay before a further attempt: initial × factor^n, at most max, times 1 ± jitter. */
+export interface Backoff {
+  initialSeconds: number;
+  factor: number;
+  maxSeconds: number;
+  /** 0…1 */
+  jitter: number;
+}
+
+/** Torc's failure handler: what to do about certain exit codes. The first rule that names the code counts, else the one for all codes. */
+export interface ExitRule {
+  /** null = all codes */
+  exitCodes: readonly number[] | null;
+  /** further attempts after a failure with one of these codes */
+  retries: number;
+  /** runs on the worker, in the task's directory and environment, and has to end with 0 before the retry */
+  recovery: string | null;
+}
+
+export interface FaultPolicy {
+  /** further attempts per outcome, beside `retries` (exit, signal, oom, timeout, disk, output_missing, input_missing, launch_error) */
+  retryOn?: Readonly<Partial<Record<Outcome, number>>>;
+  backoff?: Backoff;
+  exitRules?: readonly ExitRule[];
+  /** attempts that may be lost with their worker while they ran, before the task itself is held responsible; default 5 */
+  crashLimit?: number;
+}
+
+/** Which worker gets a task. */
+export const ALGORITHMS = ["fcfs", "files", "time", "random", "worst"] as const;
+export type Algorithm = (typeof ALGORITHMS)[number];
+
+export interface Placement {
+  algorithm?: Algorithm;
+  /** taken when one of them has room at the moment */
+  preferredHosts?: readonly string[];
+  /** waits until one of them has room */
+  requiredHosts?: readonly string[];
+  /** the worker has to offer all of them */
+  features?: readonly string[];
+}
+
+/** How much a task is given before its use is known. */
+export const ALLOCATIONS = ["fixed", "max", "min_waste", "max_throughput"] as const;
+export type Allocation = (typeof ALLOCATIONS)[number];
+
+/** Settings of a category; tasks of one category are expected to behave alike. */
+export interface CategorySettings {
+  allocation?: Allocation;
+  /** tasks of the category that may run at a time */
+  maxConcurrent?: number;
+  /** an attempt is aborted after this multiple of the category's average run time; null = never */
+  fastAbort?: number | null;
+  /** near the end, an attempt that takes longer than this multiple gets a duplicate on another worker; null = never */
+  speculate?: number | null;
+  algorithm?: Algorithm;
+}
+
 /** What is equal for all tasks of a block. */
 export interface BlockPolicy {
   requirement: Requirement;
@@ -83,6 +143,10 @@ export interface BlockPolicy {
   cwd: string | null;
   /** name of a scheduler this is bound to; null = anywhere */
   scheduler: string | null;
+  faults?: FaultPolicy;
+  placement?: Placement;
+  /** running it twice at the same time does no harm, although its outputs are written in place */
+  idempotent?: boolean;
 }
 
 export interface ArrayBlock extends BlockPolicy {
@@ -134,4 +198,13 @@ export interface WorkflowDefinition {
   sortMethod: "auto" | "gpus_runtime_memory" | "gpus_memory_runtime" | "none";
   /** names of schedulers in the document, in order; ids are given by the server */
   schedulers: readonly { name: string; fields: Readonly<Record<string, unknown>> }[];
+  categories?: Readonly<Record<string, CategorySettings>>;
+  /** the default for tasks and categories that name none */
+  algorithm?: Algorithm;
+  /** after this many failed tasks nothing more is started */
+  maxFailures?: number | null;
+  /** stop: the first failed task ends the workflow (what runs is ended, the rest canceled) */
+  onFailure?: "continue" | "stop";
+  /** tasks that waited this long pass others of an equal or one-lower priority; default 600 */
+  ageSeconds?: number;
 }

@@ -41,15 +41,17 @@ export function restoreWorkflow(
     ended.add(`${task}/${attempt}`);
   }
   for (const task of history.canceled) states[task] = CANCELED;
-  const live: [number, number, number][] = [];
+  /** an attempt that was taken back before it started is handed out again under its number: the last entry counts */
+  const inFlight = new Map<number, [worker: number, task: number, attempt: number]>();
   for (const [worker, task, attempt] of history.assigned) {
     const known =
       attempt < attempts[task]! ||
       (attempt === attempts[task]! && (states[task] === SUCCEEDED || states[task] === FAILED)) ||
       ended.has(`${task}/${attempt}`);
     if (attempt > attempts[task]!) attempts[task] = attempt;
-    if (!known) live.push([worker, task, attempt]);
+    if (!known) inFlight.set(task, [worker, task, attempt]);
   }
+  const live = [...inFlight.values()].filter(([, task, attempt]) => attempt === attempts[task]);
   if (!lostWorkers || live.length === 0)
     return { restored: { states, attempts, failures, live: lostWorkers ? [] : live }, lost: null };
   return {

@@ -7,7 +7,7 @@ import type { Block, BlockPolicy, TaskBody, WorkflowDefinition } from "../core/w
 import { findCycle } from "./cycles.ts";
 import { isMap, type Path, type SpecDocument, type SpecMap, type SpecValue } from "./document.ts";
 import { findEdges, indexOutputs } from "./edges.ts";
-import { checkKeys, keyOf, SCHEDULER_KEYS, WORKFLOW_KEYS } from "./fields.ts";
+import { checkKeys, keyOf, misspelled, SCHEDULER_KEYS, WORKFLOW_KEYS } from "./fields.ts";
 import { gatherMistakes, type Mistakes } from "./mistakes.ts";
 import { type Clash, type NameIndex, nameIndex } from "./name-index.ts";
 import { readNamedRequirements } from "./requirements.ts";
@@ -88,7 +88,9 @@ export function buildWorkflow(document: SpecDocument, options: BuildOptions): Bu
     torc: tasksKey === "jobs",
   };
   const drafts =
-    tasksKey === undefined ? noTasks(mistakes) : readTasks(context, root[tasksKey]!, tasksKey);
+    tasksKey === undefined
+      ? noTasks(mistakes, root)
+      : readTasks(context, root[tasksKey]!, tasksKey);
   const { blocks, taskCount } = gatherBlocks(drafts);
   if (taskCount > MAX_ARRAY_TASKS) {
     mistakes.add(
@@ -156,7 +158,8 @@ function noMapping(document: SpecDocument, root: SpecValue): HoldallError {
   );
 }
 
-function noTasks(mistakes: Mistakes): Draft[] {
+function noTasks(mistakes: Mistakes, root: SpecMap): Draft[] {
+  if (misspelled(root, WORKFLOW_KEYS, "tasks")) return [];
   mistakes.add(
     [],
     "the workflow has no tasks",

@@ -148,3 +148,10 @@ function unknownKey(reader: Reader, key: string, keys: Keys, path: Path, owner: 
 export function keyOf(map: SpecMap, ...keys: readonly string[]): string | undefined {
   return keys.find((key) => Object.hasOwn(map, key));
 }
+
+/** Whether an unknown key of `map`, which `checkKeys` tells, is probably `wanted`: then that is not missing as well. */
+export function misspelled(map: SpecMap, keys: Keys, wanted: string): boolean {
+  return Object.keys(map).some(
+    (key) => !Object.hasOwn(keys, key) && nearest(key, [wanted]) !== null,
+  );
+}

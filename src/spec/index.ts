@@ -2,4 +2,5 @@
 export { adhocWorkflow, type AdhocOptions } from "./adhoc.ts";
 export { checkInputs } from "./check-inputs.ts";
 export { loadSpec, type LoadOptions } from "./load.ts";
+export { placeOfNeed } from "./place-of-need.ts";
 export { parseNeed } from "./requirements.ts";

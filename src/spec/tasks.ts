@@ -12,7 +12,7 @@ import type {
   TextTemplate,
 } from "../core/workflow.ts";
 import { isList, Literal, type Path, type SpecMap, type SpecValue } from "./document.ts";
-import { checkKeys, keyOf, TASK_KEYS } from "./fields.ts";
+import { checkKeys, keyOf, misspelled, TASK_KEYS } from "./fields.ts";
 import { readTaskRequirement } from "./requirements.ts";
 import { substituteSpecDir } from "./spec-dir.ts";
 import { type NamedValues, readTable } from "./tables.ts";
@@ -134,7 +134,8 @@ function checkFormats(
 
 function readName(context: TaskContext, task: SpecMap, at: Path): string | undefined {
   if (!Object.hasOwn(task, "name")) {
-    context.mistakes.add(at, "a task has no name", "add `name:`");
+    if (!misspelled(task, TASK_KEYS, "name"))
+      context.mistakes.add(at, "a task has no name", "add `name:`");
     return undefined;
   }
   const name = readText(context, task["name"]!, [...at, "name"]);
@@ -158,6 +159,7 @@ function readCommand(
   const where = [...at, "command"];
   if (!Object.hasOwn(task, "command")) {
     const fix = "add `command:`, a text or a list of words";
+    if (misspelled(task, TASK_KEYS, "command")) return undefined;
     const name = typeof task["name"] === "string" ? ` '${task["name"]}'` : "";
     context.mistakes.add(at, `the task${name} has no command`, fix);
     return undefined;

@@ -26,6 +26,9 @@ export const LARGE_BYTES = 1_000_000;
 /** One piece can be this long: the reader of whole documents does about 3 MB/s. */
 const MAX_PIECE = 4_000_000;
 
+/** After so many unknown keys a document is no workflow. */
+const SHOWN_UNKNOWN = 200;
+
 /** Mistakes of syntax after which reading on is of no use. */
 const ENOUGH_MISTAKES = 21;
 
@@ -164,6 +167,7 @@ function cutPieces(file: string, text: string): Piece[] {
   let piece: Piece | null = null;
   let line = 0;
   let next = 0;
+  let unknown = 0;
   const refuse = (message: string, column = 1): never => {
     throw new HoldallError("spec", message, {
       place: { file, line, column },
@@ -209,6 +213,7 @@ function cutPieces(file: string, text: string): Piece[] {
     };
     if (pieces.some((other) => other.key === key)) refuse(`the key '${key}' is there twice`);
     pieces.push(piece);
+    if (!Object.hasOwn(WORKFLOW_KEYS, key) && (unknown += 1) >= SHOWN_UNKNOWN) break;
   }
   if (pieces.length === 0) throw emptyDocument(file, text.slice(0, 1000));
   for (const each of pieces) if (each.items?.offsets.length === 0) each.items = null;
@@ -246,7 +251,7 @@ function checkPieces(file: string, pieces: readonly Piece[]): void {
   if (unknown.length > 0 || !pieces.some(({ key }) => WORKFLOW_KEYS[key] === "tasks")) {
     const told = unknown.length > 0 ? unknown : [pieces[0]!];
     throw mistakesError(
-      told.slice(0, 200).map(({ key, line }) => {
+      told.map(({ key, line }) => {
         const near = nearest(key, Object.keys(WORKFLOW_KEYS));
         const isKnown = Object.hasOwn(WORKFLOW_KEYS, key);
         return {

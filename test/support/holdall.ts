@@ -19,7 +19,7 @@ export interface Options {
 export interface Result {
   /** null when a signal ended it */
   code: number | null;
-  signal: string | null;
+  signal: NodeJS.Signals | null;
   stdout: string;
   stderr: string;
 }
@@ -43,7 +43,7 @@ export function start(cwd: string, args: readonly string[], options: Options = {
   const result = async (): Promise<Result> => {
     const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
     await child.exited;
-    return { code: child.exitCode, signal: child.signalCode, stdout, stderr };
+    return { code: child.exitCode, signal: child.signalCode as NodeJS.Signals | null, stdout, stderr };
   };
   return { pid: child.pid, kill: (signal) => child.kill(signal), result: result() };
 }

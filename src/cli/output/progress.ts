@@ -86,7 +86,7 @@ export function doneTasks({ counts }: RunProgress): number {
 }
 
 function runningTasks({ counts }: RunProgress): number {
-  return counts.running + counts.assigned;
+  return counts.running;
 }
 
 /** One line of at most `width` columns. What matters least is left out first. */

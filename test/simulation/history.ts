@@ -1,0 +1,247 @@
+/**
+ * The promise, checked against what was committed and nothing else: it knows neither core nor engine. Records come in the order in
+ * which they were decided, so every decision can be judged by what had been recorded before it.
+ */
+import { OUTCOME_OK, OUTCOMES, OWN_FAILURES, outcomeIndex } from "../../src/core/states.ts";
+import { upstreamOf } from "../../src/core/testing/workflows.ts";
+import type { BlockPolicy, WorkflowDefinition } from "../../src/core/workflow.ts";
+import type { LedgerRecord } from "../../src/ledger/ledger.ts";
+
+const WORKER_LOST = outcomeIndex("worker_lost");
+const PREEMPTED = outcomeIndex("preempted");
+const OWN = OUTCOMES.map((outcome) => OWN_FAILURES.has(outcome));
+
+interface TaskHistory {
+  /** highest attempt handed out */
+  last: number;
+  live: { attempt: number; worker: number } | null;
+  ended: Set<number>;
+  /** outcome of the accepted completion */
+  result: number | null;
+  canceled: boolean;
+  /** own failures since the last reset */
+  failures: number;
+}
+
+interface WorkflowHistory {
+  definition: WorkflowDefinition;
+  upstream: number[][];
+  policies: BlockPolicy[];
+  tasks: TaskHistory[];
+  /** what has not ended but never will run: derived when asked for */
+  skipped: boolean[] | null;
+  ended: boolean;
+}
+
+export interface Witness {
+  /** how the attempt really ended; undefined while it has not */
+  outcome(workflow: number, task: number, attempt: number): number | undefined;
+  /** the scheduler a worker was started by */
+  schedulerOf(worker: number): string | null | undefined;
+}
+
+export class History {
+  readonly #witness: Witness;
+  readonly #workflows = new Map<number, WorkflowHistory>();
+  /** accepted completions seen, for the report */
+  accepted = 0;
+
+  constructor(witness: Witness) {
+    this.#witness = witness;
+  }
+
+  submitted(workflow: number, definition: WorkflowDefinition): void {
+    const policies: BlockPolicy[] = [];
+    for (const block of definition.blocks)
+      for (let i = 0; i < block.count; i++) policies.push(block);
+    this.#workflows.set(workflow, {
+      definition,
+      upstream: upstreamOf(definition),
+      policies,
+      tasks: policies.map(() => ({
+        last: 0,
+        live: null,
+        ended: new Set(),
+        result: null,
+        canceled: false,
+        failures: 0,
+      })),
+      skipped: null,
+      ended: false,
+    });
+  }
+
+  /** Records that became durable together. */
+  committed(records: readonly LedgerRecord[]): void {
+    for (const record of records) {
+      if (record.kind === "worker" || record.kind === "files") continue;
+      const history = this.#workflows.get(record.workflow);
+      if (!history) throw new Error(`a record of workflow ${record.workflow}, which is not stored`);
+      this.#record(history, record);
+    }
+  }
+
+  #record(
+    history: WorkflowHistory,
+    record: Exclude<LedgerRecord, { kind: "worker" | "files" }>,
+  ): void {
+    switch (record.kind) {
+      case "assigned":
+        record.tasks.forEach((task, i) =>
+          this.#assigned(history, task, record.attempts[i]!, record.worker),
+        );
+        return;
+      case "finished":
+        for (let row = 0; row < record.columns.tasks.length; row++)
+          this.#finished(
+            history,
+            record.workflow,
+            record.columns.tasks[row]!,
+            record.columns.attempts[row]!,
+            record.columns.outcomes[row]!,
+            record.accepted[row] === 1,
+            record.worker,
+          );
+        return;
+      case "canceled":
+        for (const task of record.tasks) {
+          if (this.#hasEnded(history, task)) throw new Error(`task ${task} is canceled at its end`);
+          history.tasks[task]!.canceled = true;
+          history.skipped = null;
+        }
+        return;
+      case "reset":
+        for (const task of record.tasks) {
+          const each = history.tasks[task]!;
+          if (each.result === null && !each.canceled)
+            throw new Error(`task ${task} is reset and has not ended`);
+          if (each.live) throw new Error(`task ${task} is reset while an attempt may be alive`);
+          each.result = null;
+          each.canceled = false;
+          each.failures = 0;
+          history.skipped = null;
+        }
+        return;
+      case "ended":
+        history.ended = record.atMs !== null;
+        if (history.ended && !history.tasks.every((_, task) => this.#hasEnded(history, task)))
+          throw new Error(`workflow ${record.workflow} is said to have ended, it has not`);
+    }
+  }
+
+  #assigned(history: WorkflowHistory, task: number, attempt: number, worker: number): void {
+    const each = history.tasks[task]!;
+    const what = `attempt ${attempt} of task ${task}`;
+    if (each.live) throw new Error(`${what} is handed out while ${each.live.attempt} is alive`);
+    if (attempt <= each.last) throw new Error(`${what} is handed out after ${each.last}`);
+    if (this.#hasEnded(history, task)) throw new Error(`${what} is handed out after its end`);
+    const { onUpstreamFailure, scheduler } = history.policies[task]!;
+    for (const before of history.upstream[task]!) {
+      if (!this.#hasEnded(history, before))
+        throw new Error(`${what} is handed out before task ${before} has ended`);
+      if (onUpstreamFailure === "skip" && history.tasks[before]!.result !== OUTCOME_OK)
+        throw new Error(`${what} is handed out although task ${before} did not succeed`);
+    }
+    const bound = this.#witness.schedulerOf(worker);
+    if (scheduler !== null && bound !== scheduler)
+      throw new Error(`${what} is bound to ${scheduler}, its worker belongs to ${bound}`);
+    each.last = attempt;
+    each.live = { attempt, worker };
+  }
+
+  #finished(
+    history: WorkflowHistory,
+    workflow: number,
+    task: number,
+    attempt: number,
+    outcome: number,
+    accepted: boolean,
+    worker: number,
+  ): void {
+    const each = history.tasks[task]!;
+    const what = `attempt ${attempt} of task ${task} (${OUTCOMES[outcome]})`;
+    if (each.live?.attempt !== attempt)
+      throw new Error(`${what} is recorded, ${each.live ? each.live.attempt : "none"} is live`);
+    const lost = outcome === WORKER_LOST || outcome === PREEMPTED;
+    if (!lost) {
+      if (each.live.worker !== worker) throw new Error(`${what} came from another worker`);
+      const truth = this.#witness.outcome(workflow, task, attempt);
+      if (truth !== outcome)
+        throw new Error(`${what} really ended as ${truth === undefined ? "nothing" : OUTCOMES[truth]}`);
+    }
+    each.live = null;
+    each.ended.add(attempt);
+    const { retries } = history.policies[task]!;
+    const counts = OWN[outcome]! && !each.canceled;
+    if (counts) each.failures++;
+    if (!accepted) {
+      if (outcome === OUTCOME_OK && !each.canceled) throw new Error(`${what} was not accepted`);
+      if (each.failures > retries)
+        throw new Error(`${what} is to run again, it failed ${each.failures} times already`);
+      return;
+    }
+    if (each.canceled || each.result !== null)
+      throw new Error(`${what} is accepted after the end of its task`);
+    if (lost) throw new Error(`${what} is accepted as a completion`);
+    if (counts && each.failures !== retries + 1)
+      throw new Error(`${what} has failed ${each.failures} times, it has ${retries} retries`);
+    each.result = outcome;
+    history.skipped = null;
+    this.accepted++;
+  }
+
+  #hasEnded(history: WorkflowHistory, task: number): boolean {
+    const each = history.tasks[task]!;
+    if (each.result !== null || each.canceled) return true;
+    return (history.skipped ??= deriveSkipped(history))[task]!;
+  }
+
+  /** Whether the ledger knows how this attempt ended. */
+  knows(workflow: number, task: number, attempt: number): boolean {
+    return this.#workflows.get(workflow)?.tasks[task]?.ended.has(attempt) ?? false;
+  }
+
+  /** When all is over: nothing is left to do, and nothing is alive. */
+  finish(): void {
+    for (const [workflow, history] of this.#workflows) {
+      history.tasks.forEach(({ live }, task) => {
+        if (!this.#hasEnded(history, task))
+          throw new Error(`task ${task} of workflow ${workflow} never ended`);
+        if (live) throw new Error(`attempt ${live.attempt} of task ${task} was never told of`);
+      });
+      if (!history.ended) throw new Error(`nobody said that workflow ${workflow} has ended`);
+    }
+  }
+
+  /** Accepted completions per workflow, to be compared with what the ledger says. */
+  results(workflow: number): Map<number, number> {
+    const results = new Map<number, number>();
+    this.#workflows.get(workflow)!.tasks.forEach(({ result }, task) => {
+      if (result !== null) results.set(task, result);
+    });
+    return results;
+  }
+}
+
+/** Edges lead to higher tasks, so one pass is enough. A task with a live attempt is not skipped: its end counts. */
+function deriveSkipped({ tasks, upstream, policies }: WorkflowHistory): boolean[] {
+  const skipped: boolean[] = [];
+  for (let task = 0; task < tasks.length; task++) {
+    const { result, canceled, live } = tasks[task]!;
+    skipped.push(
+      result === null &&
+        !canceled &&
+        live === null &&
+        policies[task]!.onUpstreamFailure === "skip" &&
+        upstream[task]!.some((before) => {
+          const each = tasks[before]!;
+          return (
+            each.canceled ||
+            (each.result !== null && each.result !== OUTCOME_OK) ||
+            skipped[before]!
+          );
+        }),
+    );
+  }
+  return skipped;
+}

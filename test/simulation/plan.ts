@@ -1,0 +1,243 @@
+/** What one seed stands for: a workflow, its workers, and everything that goes wrong. */
+import type {
+  ArrayBlock,
+  BlockPolicy,
+  DependencySet,
+  ExplicitBlock,
+  Requirement,
+  WorkflowDefinition,
+} from "../../src/core/workflow.ts";
+import { DEFAULT_REQUIREMENT } from "../../src/core/workflow.ts";
+import type { Offer } from "../../src/protocol/session.ts";
+import { type Random, random } from "./random.ts";
+
+/** Every kind of fault and of interference by users. Each has to occur over the seeds of a test. */
+export const FAULT_KINDS = [
+  "server_crash",
+  "crash_before_commit",
+  "crash_after_commit",
+  "disk_full",
+  "worker_death",
+  "worker_pause",
+  "worker_pause_beyond_loss",
+  "worker_slow",
+  "disconnect",
+  "disconnect_late_frames",
+  "half_open",
+  "partition",
+  "partition_beyond_loss",
+  "duplicate_frame",
+  "executor_failure",
+  "preempt",
+  "drain",
+  "cancel_tasks",
+  "cancel_all",
+  "retry",
+  "rebuild",
+  "submit_more",
+] as const;
+export type FaultKind = (typeof FAULT_KINDS)[number];
+
+export interface Fault {
+  /** place in the plan, the name of the fault when it is replayed */
+  index: number;
+  kind: FaultKind;
+  atMs: number;
+  /** how long, for those that last */
+  forMs: number;
+  /** which worker, taken modulo their number */
+  worker: number;
+  /** which tasks, and how slow */
+  draw: number;
+}
+
+export interface Plan {
+  seed: number;
+  definition: WorkflowDefinition;
+  more: WorkflowDefinition;
+  offers: Offer[];
+  faults: Fault[];
+  /** chance that an attempt fails by itself */
+  failureRate: number;
+}
+
+/** Faults happen within this time from the start. */
+const HORIZON_MS = 500;
+
+export function makePlan(seed: number, taskCount: number): Plan {
+  const draw = random(seed, "plan");
+  const offers = Array.from({ length: draw.integer(5, 8) }, (_, slot) => makeOffer(slot, draw));
+  const faultCount = draw.integer(8, 30);
+  const faults: Fault[] = [];
+  for (let index = 0; index < faultCount; index++) {
+    const each = random(seed, "fault", index);
+    faults.push({
+      index,
+      kind: each.pick(FAULT_KINDS),
+      atMs: each.between(0, HORIZON_MS),
+      forMs: each.between(1, 40),
+      worker: each.integer(0, 99),
+      draw: each.integer(0, 2 ** 30),
+    });
+  }
+  return {
+    seed,
+    definition: makeWorkflow(random(seed, "workflow"), taskCount, "first"),
+    more: makeWorkflow(random(seed, "more"), Math.ceil(taskCount / 6), "more"),
+    offers,
+    faults,
+    failureRate: draw.pick([0, 0.02, 0.1, 0.25]),
+  };
+}
+
+/** The first worker can run everything, so that no task waits for ever once faults have stopped. */
+function makeOffer(slot: number, draw: Random): Offer {
+  const anchor = slot === 0;
+  return {
+    cpus: anchor ? 8 : draw.pick([1, 2, 4, 4, 8]),
+    memoryBytes: (anchor ? 64 : draw.integer(1, 16)) * 2 ** 30,
+    diskBytes: 2 ** 40,
+    gpus: anchor ? 2 : draw.pick([0, 0, 1]),
+    custom: { license: anchor ? 3 : draw.integer(0, 2) },
+    maxParallel: !anchor && draw.chance(0.2) ? draw.integer(1, 6) : null,
+    timeLimitSeconds: null,
+    scheduler: anchor ? "alpha" : draw.pick([null, null, "alpha", "beta"]),
+  };
+}
+
+function makeWorkflow(draw: Random, taskCount: number, name: string): WorkflowDefinition {
+  const blocks: (ArrayBlock | ExplicitBlock)[] = [];
+  let first = 0;
+  while (first < taskCount) {
+    const before = blocks.at(-1);
+    const count =
+      before && draw.chance(0.3)
+        ? before.count // so that they can be joined element by element
+        : draw.integer(1, Math.max(2, Math.ceil(taskCount / 4)));
+    const policy = makePolicy(draw, `${name}-${draw.integer(0, 3)}`);
+    blocks.push(
+      draw.chance(0.7) ? arrayBlock(first, count, policy) : explicitBlock(first, count, policy),
+    );
+    first += count;
+  }
+  const edges: number[] = [];
+  const runs: { upstream: number; dependent: number; count: number }[] = [];
+  const sets: DependencySet[] = [];
+  for (let at = 1; at < blocks.length; at++) {
+    const block = blocks[at]!;
+    for (let links = draw.integer(0, 2); links > 0; links--) {
+      const upstream = blocks[draw.integer(Math.max(0, at - 3), at - 1)]!;
+      join(draw, upstream, block, { edges, runs, sets });
+    }
+    // Edges within a block make chains.
+    if (draw.chance(0.2))
+      for (let task = block.first + 1; task < block.first + Math.min(block.count, 12); task++)
+        edges.push(task - 1, task);
+  }
+  return {
+    name,
+    source: null,
+    specDir: "/w",
+    cwd: "/w",
+    blocks,
+    edges,
+    runs,
+    sets,
+    taskCount: first,
+    priority: draw.integer(0, 1),
+    sortMethod: draw.pick(["auto", "gpus_runtime_memory", "gpus_memory_runtime", "none"]),
+    schedulers: [
+      { name: "alpha", fields: {} },
+      { name: "beta", fields: {} },
+    ],
+  };
+}
+
+interface Links {
+  edges: number[];
+  runs: { upstream: number; dependent: number; count: number }[];
+  sets: DependencySet[];
+}
+
+type Range = { first: number; count: number };
+
+function join(draw: Random, upstream: Range, block: Range, { edges, runs, sets }: Links): void {
+  const part = ({ first, count }: Range): [number, number] => {
+    const from = draw.integer(0, count - 1);
+    return [first + from, draw.integer(1, count - from)];
+  };
+  switch (draw.pick(["set", "part of a set", "run", "part of a run", "edges"])) {
+    case "set":
+      sets.push({
+        members: [[upstream.first, upstream.count]],
+        dependents: [[block.first, block.count]],
+      });
+      return;
+    case "part of a set":
+      sets.push({ members: [part(upstream)], dependents: [part(block)] });
+      return;
+    case "run":
+      runs.push({
+        upstream: upstream.first,
+        dependent: block.first,
+        count: Math.min(upstream.count, block.count),
+      });
+      return;
+    case "part of a run": {
+      const [from, count] = part(upstream);
+      runs.push({ upstream: from, dependent: block.first, count: Math.min(count, block.count) });
+      return;
+    }
+    case "edges":
+      for (let i = draw.integer(1, 15); i > 0; i--)
+        edges.push(
+          upstream.first + draw.integer(0, upstream.count - 1),
+          block.first + draw.integer(0, block.count - 1),
+        );
+  }
+}
+
+function makePolicy(draw: Random, category: string): BlockPolicy {
+  const requirement: Requirement = {
+    ...DEFAULT_REQUIREMENT,
+    cpus: draw.pick([0.5, 1, 1, 1, 2, 5]),
+    memoryBytes: draw.pick([0, 0, 2 ** 28, 3 * 2 ** 30]),
+    gpus: draw.pick([0, 0, 0, 0, 0.5, 1]),
+    ...(draw.chance(0.15) ? { custom: { license: 1 } } : {}),
+  };
+  return {
+    requirement,
+    category,
+    retries: draw.pick([0, 0, 1, 1, 3]),
+    timeoutSeconds: draw.chance(0.1) ? 0.06 : null,
+    onUpstreamFailure: draw.chance(0.25) ? "run" : "skip",
+    priority: draw.pick([0, 0, 0, 1]),
+    cwd: null,
+    scheduler: draw.chance(0.12) ? "alpha" : null,
+  };
+}
+
+function arrayBlock(first: number, count: number, policy: BlockPolicy): ArrayBlock {
+  return {
+    ...policy,
+    kind: "array",
+    first,
+    count,
+    title: `a${first}_{i}`,
+    parameters: { names: ["i"], values: [{ from: 0, step: 1, count, decimals: 0 }], mode: "zip" },
+    body: { name: [`a${first}_`, { p: 0 }], command: { kind: "argv", argv: ["work", [{ p: 0 }]] } },
+  };
+}
+
+function explicitBlock(first: number, count: number, policy: BlockPolicy): ExplicitBlock {
+  return {
+    ...policy,
+    kind: "explicit",
+    first,
+    count,
+    bodies: Array.from({ length: count }, (_, i) => ({
+      name: `t${first + i}`,
+      command: { kind: "argv", argv: ["work", String(first + i)] },
+    })),
+  };
+}

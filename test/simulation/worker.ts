@@ -1,0 +1,440 @@
+/**
+ * A simulated worker process: it follows the session as the real one does (width per class, results kept until acknowledged), and its
+ * attempts take simulated time. It dies, pauses and slows down when told to.
+ */
+import { OUTCOME_OK, type Outcome, outcomeIndex } from "../../src/core/states.ts";
+import type { Requirement } from "../../src/core/workflow.ts";
+import type {
+  FinishedBatch,
+  Offer,
+  ToServer,
+  ToWorker,
+  WorkerTemplate,
+} from "../../src/protocol/session.ts";
+import type { Clock } from "./clock.ts";
+import type { Connection } from "./network.ts";
+import { random } from "./random.ts";
+
+const CANCELED = outcomeIndex("canceled");
+const PREEMPTED = outcomeIndex("preempted");
+const WORKER_LOST = outcomeIndex("worker_lost");
+/** Results wait this long at most for others to share their frame. */
+const GATHER_MS = 4;
+
+export interface SimAttempt {
+  workflow: number;
+  task: number;
+  attempt: number;
+  cls: number;
+  template: WorkerTemplate;
+  state: "waiting" | "running" | "over";
+  startedMs: number;
+  /** what it will be reported as when it was ended from outside */
+  killedAs: number | null;
+}
+
+/** What the world has to know of what really happened. */
+export interface Observer {
+  ended(worker: SimWorker, attempt: SimAttempt, outcome: number): void;
+  drained(worker: SimWorker): void;
+}
+
+/** Deliberate deviations, for mutants. */
+export interface WorkerFlaws {
+  ignoresWidth?: boolean;
+  forgetsResults?: boolean;
+}
+
+export class SimWorker {
+  readonly instance: string;
+  readonly slot: number;
+  readonly offer: Offer;
+  readonly #clock: Clock;
+  readonly #seed: number;
+  readonly #failureRate: number;
+  readonly #observer: Observer;
+  readonly #flaws: WorkerFlaws;
+  connection: Connection | null = null;
+  alive = true;
+  slowness = 1;
+  #draining = false;
+  #pausedUntilMs = 0;
+  readonly #templates = new Map<string, WorkerTemplate>();
+  readonly #attempts = new Map<string, SimAttempt>();
+  readonly #width = new Map<number, number>();
+  #gathered: SimResult[] = [];
+  #flushing = false;
+  #seq = 0;
+  readonly #unacknowledged = new Map<number, FinishedBatch[]>();
+
+  constructor(
+    slot: number,
+    instance: string,
+    offer: Offer,
+    world: {
+      clock: Clock;
+      seed: number;
+      failureRate: number;
+      observer: Observer;
+      flaws: WorkerFlaws;
+    },
+  ) {
+    this.slot = slot;
+    this.instance = instance;
+    this.offer = offer;
+    this.#clock = world.clock;
+    this.#seed = world.seed;
+    this.#failureRate = world.failureRate;
+    this.#observer = world.observer;
+    this.#flaws = world.flaws;
+  }
+
+  get paused(): boolean {
+    return this.#clock.nowMs < this.#pausedUntilMs;
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  get attempts(): IterableIterator<SimAttempt> {
+    return this.#attempts.values();
+  }
+
+  /** All entries of frames up to `seq` that wait for their acknowledgement. */
+  *unacknowledged(seq: number): Generator<[workflow: number, task: number, attempt: number]> {
+    for (const [each, batches] of this.#unacknowledged)
+      if (each <= seq)
+        for (const { workflow, tasks, attempts } of batches)
+          for (let i = 0; i < tasks.length; i++) yield [workflow, tasks[i]!, attempts[i]!];
+  }
+
+  get unacknowledgedCount(): number {
+    return this.#unacknowledged.size;
+  }
+
+  /** Does something as soon as the process is running; never when it has died by then. */
+  #awake(work: () => void): void {
+    if (!this.alive) return;
+    if (this.paused) this.#clock.at(this.#pausedUntilMs, () => this.#awake(work));
+    else work();
+  }
+
+  receive(frames: readonly ToWorker[]): void {
+    const { connection } = this;
+    this.#awake(() => {
+      // What arrived on a connection that was cut meanwhile is gone.
+      if (connection === this.connection) for (const frame of frames) this.#frame(frame);
+    });
+  }
+
+  #frame(frame: ToWorker): void {
+    switch (frame.type) {
+      case "template":
+        this.#templates.set(`${frame.template.workflow}/${frame.template.block}`, frame.template);
+        break;
+      case "run":
+        this.#run(frame);
+        break;
+      case "kill":
+        for (let i = 0; i < frame.tasks.length; i++)
+          this.#end(this.#find(frame.workflow, frame.tasks[i]!, frame.attempts[i]!), CANCELED);
+        break;
+      case "revoke":
+        for (let i = 0; i < frame.tasks.length; i++) {
+          const attempt = this.#find(frame.workflow, frame.tasks[i]!, frame.attempts[i]!);
+          if (attempt?.state === "waiting") this.#giveBack(attempt);
+        }
+        break;
+      case "ack":
+        for (const seq of this.#unacknowledged.keys())
+          if (seq <= frame.seq) this.#unacknowledged.delete(seq);
+        break;
+      case "drain":
+        this.#draining = true;
+        for (const attempt of [...this.#attempts.values()])
+          if (attempt.state === "waiting") this.#giveBack(attempt);
+        this.#checkDrained();
+        break;
+      default:
+        break;
+    }
+  }
+
+  #find(workflow: number, task: number, attempt: number): SimAttempt | undefined {
+    return this.#attempts.get(`${workflow}/${task}/${attempt}`);
+  }
+
+  #run(frame: Extract<ToWorker, { type: "run" }>): void {
+    const template = this.#templates.get(`${frame.workflow}/${frame.block}`);
+    if (!template) throw new Error(`run frame for unknown template ${frame.workflow}/${frame.block}`);
+    if (template.body === null && frame.bodies?.length !== frame.tasks.length)
+      throw new Error("run frame of explicit tasks without their bodies");
+    this.#width.set(frame.cls, frame.width);
+    for (let i = 0; i < frame.tasks.length; i++) {
+      const attempt: SimAttempt = {
+        workflow: frame.workflow,
+        task: frame.tasks[i]!,
+        attempt: frame.attempts[i]!,
+        cls: frame.cls,
+        template,
+        state: "waiting",
+        startedMs: this.#clock.nowMs,
+        killedAs: null,
+      };
+      const key = `${attempt.workflow}/${attempt.task}/${attempt.attempt}`;
+      if (this.#attempts.has(key)) throw new Error(`attempt ${key} came twice`);
+      this.#attempts.set(key, attempt);
+      if (this.#draining) this.#giveBack(attempt);
+      else if (this.#dice(attempt, "input").chance(this.#failureRate / 20))
+        this.#over(attempt, outcomeIndex("input_missing"));
+    }
+    this.#pump();
+  }
+
+  #dice(attempt: SimAttempt, what: string): ReturnType<typeof random> {
+    return random(this.#seed, what, attempt.workflow, attempt.task, attempt.attempt);
+  }
+
+  /** Starts what may run: per class as many at a time as the server said. */
+  #pump(): void {
+    const running = new Map<number, number>();
+    for (const { state, cls } of this.#attempts.values())
+      if (state === "running") running.set(cls, (running.get(cls) ?? 0) + 1);
+    for (const attempt of this.#attempts.values()) {
+      if (attempt.state !== "waiting") continue;
+      const count = running.get(attempt.cls) ?? 0;
+      if (count >= (this.#width.get(attempt.cls) ?? 0) && !this.#flaws.ignoresWidth) continue;
+      running.set(attempt.cls, count + 1);
+      this.#start(attempt);
+    }
+    this.#checkRoom();
+  }
+
+  #start(attempt: SimAttempt): void {
+    attempt.state = "running";
+    attempt.startedMs = this.#clock.nowMs;
+    const dice = this.#dice(attempt, "attempt");
+    const outcome = this.#drawOutcome(attempt, dice);
+    if (outcome === "launch_error") {
+      this.#clock.after(0.05, () => this.#awake(() => this.#over(attempt, outcomeIndex(outcome))));
+      return;
+    }
+    const { workflow, task, attempt: number, startedMs } = attempt;
+    this.#send([
+      { type: "started", workflow, tasks: [task], attempts: [number], startedMs: [startedMs] },
+    ]);
+    const workMs = Math.exp(dice.between(Math.log(0.5), Math.log(60))) * this.slowness;
+    const { timeoutSeconds } = attempt.template;
+    const timeoutMs = (timeoutSeconds ?? Number.POSITIVE_INFINITY) * 1000;
+    const index = workMs > timeoutMs ? outcomeIndex("timeout") : outcomeIndex(outcome);
+    this.#clock.after(Math.min(workMs, timeoutMs), () => this.#awake(() => this.#over(attempt, index)));
+  }
+
+  #drawOutcome(attempt: SimAttempt, dice: ReturnType<typeof random>): Outcome {
+    // Some tasks never succeed.
+    const hopeless = random(this.#seed, "task", attempt.workflow, attempt.task).chance(0.01);
+    if (!hopeless && !dice.chance(this.#failureRate)) return "ok";
+    return dice.pick(["exit", "exit", "signal", "oom", "disk", "output_missing", "launch_error"]);
+  }
+
+  /** An attempt is ended from outside: at once when it has not started, else after a grace time. */
+  #end(attempt: SimAttempt | undefined, as: number): void {
+    if (!attempt || attempt.killedAs !== null) return;
+    attempt.killedAs = as;
+    if (attempt.state === "waiting") this.#over(attempt, as);
+    else {
+      const graceMs = this.#dice(attempt, "grace").between(0.1, 10);
+      this.#clock.after(graceMs, () => this.#awake(() => this.#over(attempt, as)));
+    }
+  }
+
+  #over(attempt: SimAttempt, drawn: number): void {
+    if (attempt.state === "over" || !this.alive) return;
+    const outcome = attempt.killedAs ?? drawn;
+    this.#forget(attempt);
+    this.#observer.ended(this, attempt, outcome);
+    this.#gathered.push({ attempt, outcome, wallUs: (this.#clock.nowMs - attempt.startedMs) * 1000 });
+    this.#pump();
+    const idle = this.#attempts.size === 0 || this.#dice(attempt, "idle").chance(0.3);
+    if (idle) this.#flush();
+    else if (!this.#flushing) {
+      this.#flushing = true;
+      this.#clock.after(GATHER_MS, () => this.#awake(() => this.#flush()));
+    }
+    this.#checkDrained();
+  }
+
+  #forget(attempt: SimAttempt): void {
+    attempt.state = "over";
+    this.#attempts.delete(`${attempt.workflow}/${attempt.task}/${attempt.attempt}`);
+  }
+
+  #giveBack(attempt: SimAttempt): void {
+    this.#forget(attempt);
+    const { workflow, task, attempt: number } = attempt;
+    this.#send([{ type: "revoked", workflow, tasks: [task], attempts: [number] }]);
+  }
+
+  #flush(): void {
+    this.#flushing = false;
+    if (this.#gathered.length === 0) return;
+    const batches = toBatches(this.#gathered);
+    this.#gathered = [];
+    const seq = ++this.#seq;
+    this.#unacknowledged.set(seq, batches);
+    this.#send([{ type: "finished", seq, batches }]);
+  }
+
+  #checkDrained(): void {
+    if (!this.#draining || this.#attempts.size > 0) return;
+    this.#flush();
+    this.#send([{ type: "drained" }]);
+    this.#observer.drained(this);
+  }
+
+  #send(frames: readonly ToServer[]): void {
+    this.connection?.toServer(frames);
+  }
+
+  /** What runs here, dying attempts included, must fit into what the worker offered. */
+  #checkRoom(): void {
+    let count = 0;
+    const used = { cpus: 0, memoryBytes: 0, diskBytes: 0, gpus: 0 };
+    const custom: Record<string, number> = {};
+    for (const { state, template } of this.#attempts.values()) {
+      if (state !== "running") continue;
+      count++;
+      const need: Requirement = template.requirement;
+      for (const name of ["cpus", "memoryBytes", "diskBytes", "gpus"] as const)
+        used[name] += need[name];
+      for (const [name, amount] of Object.entries(need.custom ?? {}))
+        custom[name] = (custom[name] ?? 0) + amount;
+    }
+    const { offer } = this;
+    if (offer.maxParallel !== null) {
+      if (count > offer.maxParallel)
+        throw new Error(`${this.instance} runs ${count}, it offered ${offer.maxParallel} at a time`);
+      return;
+    }
+    for (const name of ["cpus", "memoryBytes", "diskBytes", "gpus"] as const)
+      if (used[name] > offer[name] + 1e-6)
+        throw new Error(`${this.instance} uses ${used[name]} ${name}, it offered ${offer[name]}`);
+    for (const [name, amount] of Object.entries(custom))
+      if (amount > (offer.custom?.[name] ?? 0) + 1e-6)
+        throw new Error(`${this.instance} uses ${amount} ${name}, it offered fewer`);
+  }
+
+  // ---- what happens to it
+
+  /** The process is gone, with everything that ran in it. */
+  die(): void {
+    this.alive = false;
+    for (const attempt of this.#attempts.values()) attempt.state = "over";
+    this.#attempts.clear();
+    this.connection?.cut();
+  }
+
+  pause(forMs: number): void {
+    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, this.#clock.nowMs + forMs);
+  }
+
+  /** The executor dies: all attempts are gone, the worker says so. */
+  failExecutor(): void {
+    this.#awake(() => {
+      for (const attempt of [...this.#attempts.values()]) {
+        attempt.killedAs = WORKER_LOST;
+        this.#over(attempt, WORKER_LOST);
+      }
+      this.#flush();
+    });
+  }
+
+  /** Ends everything at once and reports it as preempted. */
+  stop(): void {
+    this.#awake(() => {
+      this.#draining = true;
+      for (const attempt of [...this.#attempts.values()]) {
+        attempt.killedAs ??= PREEMPTED;
+        this.#over(attempt, PREEMPTED);
+      }
+      this.#flush();
+    });
+  }
+
+  /** The connection was lost: attempts end (the server gives them up), results are kept. */
+  disconnected(): void {
+    this.connection = null;
+    for (const attempt of [...this.#attempts.values()]) this.#forget(attempt);
+    this.#width.clear();
+    this.#templates.clear();
+    this.#draining = false;
+    if (this.#flaws.forgetsResults) this.#unacknowledged.clear();
+  }
+
+  /** Runs once the process is awake. */
+  whenAwake(work: () => void): void {
+    this.#awake(work);
+  }
+
+  /** A new session: what is not acknowledged is sent again, in order. */
+  connected(connection: Connection): void {
+    this.connection = connection;
+    for (const [seq, batches] of this.#unacknowledged)
+      this.#send([{ type: "finished", seq, batches }]);
+    this.#flush();
+  }
+
+  /** The network, or a mistaken retransmission, repeats the latest frame. */
+  repeatLastFrame(): boolean {
+    const last = [...this.#unacknowledged].at(-1);
+    if (!last || !this.connection) return false;
+    this.#send([{ type: "finished", seq: last[0], batches: last[1] }]);
+    return true;
+  }
+}
+
+interface SimResult {
+  attempt: SimAttempt;
+  outcome: number;
+  wallUs: number;
+}
+
+function toBatches(results: readonly SimResult[]): FinishedBatch[] {
+  const batches = new Map<string, FinishedBatch>();
+  for (const { attempt, outcome, wallUs } of results) {
+    const key = `${attempt.workflow}/${attempt.cls}`;
+    let batch = batches.get(key);
+    if (!batch) {
+      batch = {
+        workflow: attempt.workflow,
+        cls: attempt.cls,
+        tasks: [],
+        attempts: [],
+        outcomes: [],
+        exits: [],
+        startedMs: [],
+        wallUs: [],
+        userUs: [],
+        systemUs: [],
+        peakBytes: [],
+        outputs: [],
+        messages: [],
+        files: [],
+      };
+      batches.set(key, batch);
+    }
+    if (outcome !== OUTCOME_OK && outcome !== CANCELED)
+      batch.messages.push([batch.tasks.length, "it did not work"]);
+    batch.tasks.push(attempt.task);
+    batch.attempts.push(attempt.attempt);
+    batch.outcomes.push(outcome);
+    batch.exits.push(outcome === OUTCOME_OK ? 0 : 1);
+    batch.startedMs.push(attempt.startedMs);
+    batch.wallUs.push(wallUs);
+    batch.userUs.push(wallUs / 2);
+    batch.systemUs.push(0);
+    batch.peakBytes.push(null);
+  }
+  return [...batches.values()];
+}
