@@ -19,6 +19,7 @@ import { inheritedEnvironment } from "../worker/environment.ts";
 import type { Executor, ExecutorEvents } from "../worker/executor.ts";
 import { openExecutor } from "../worker/executors/index.ts";
 import { endLeftovers } from "../worker/leftovers.ts";
+import { startTimer } from "../worker/timer.ts";
 import { Worker } from "../worker/worker.ts";
 import type { RunHandle, RunOutcome, RunProgress, RunRequest } from "./embedded-types.ts";
 import { writeOutputFiles } from "./output-files.ts";
@@ -40,7 +41,12 @@ export async function startRun(request: RunRequest, parts: RunParts = {}): Promi
   try {
     return await start(request, parts, ledger, startedMs, undo);
   } catch (error) {
-    for (const each of undo.reverse()) await each();
+    for (const each of undo.reverse())
+      try {
+        await each();
+      } catch {
+        // the first error is the one to tell; the rest still has to be closed
+      }
     throw error;
   }
 }
@@ -55,6 +61,7 @@ async function start(
   const { stateDir } = request;
   if (endedUncleanly(ledger)) await endLeftovers(ledger.uuid);
   const engine = new Engine({ ledger, stateDir, now: Date.now });
+  undo.push(() => engine.close());
   const { row, plan } = openRun(engine, request);
   const id = row.id;
   const tasks = engine.tasks(id)!;
@@ -66,11 +73,17 @@ async function start(
   undo.push(() => socket.close());
 
   let worker: Worker | null = null;
+  let failure: Error | null = null;
   const events: ExecutorEvents = {
     started: (...all) => worker?.events.started(...all),
     output: (...all) => worker?.events.output(...all),
     exited: (exits) => worker?.events.exited(exits),
-    failed: (error) => worker?.events.failed(error),
+    failed: (error) => {
+      failure = error;
+      if (!worker) return;
+      worker.events.failed(error);
+      quit("stopped");
+    },
   };
   const open =
     parts.openExecutor ?? ((to: ExecutorEvents, dir: string) => openExecutor(to, { stateDir: dir }));
@@ -89,7 +102,6 @@ async function start(
 
   const finished = Promise.withResolvers<RunOutcome["end"]>();
   let end: RunOutcome["end"] = "finished";
-  let timer: ReturnType<typeof setTimeout> | null = null;
   const quit = (why: RunOutcome["end"]): void => {
     if (end === "finished" || why === "stopped") end = why;
     engine.event({ type: "drain_worker", worker: workerId });
@@ -106,8 +118,10 @@ async function start(
         writeOutputFiles(engine, names, batch, request.outputDir);
     },
   });
-  if (request.timeoutSeconds !== null)
-    timer = setTimeout(() => quit("timeout"), request.timeoutSeconds * 1000);
+  const stopTimer =
+    request.timeoutSeconds === null
+      ? null
+      : startTimer(request.timeoutSeconds * 1000, () => quit("timeout"));
   if (hasWorkLeft(tasks))
     workerId = engine.attach(
       {
@@ -122,10 +136,11 @@ async function start(
       (frames) => running.receive(frames),
     );
   else finished.resolve("finished");
+  if (failure) quit("stopped");
 
   const close = async (): Promise<RunOutcome> => {
     const why = await finished.promise;
-    if (timer) clearTimeout(timer);
+    stopTimer?.();
     await engine.whenDurable();
     // A worker that is told to go has nothing left: whatever an attempt left behind ends with the executor.
     await executor.close();
@@ -134,6 +149,11 @@ async function start(
     await socket.close();
     engine.close();
     ledger.close();
+    if (failure && outcome.end !== "finished")
+      throw new HoldallError("internal", `tasks can no longer be executed: ${failure.message}`, {
+        fix: "run it again: what has succeeded is kept",
+        cause: failure,
+      });
     return outcome;
   };
   const done = close();

@@ -44,6 +44,14 @@ export interface OutputQuery {
   offset?: number | undefined;
   /** stay until the attempt has ended */
   follow?: boolean | undefined;
+  /** called before the first byte if the attempt wrote more than was kept */
+  onCut?: ((cut: OutputCut) => void) | undefined;
+}
+
+/** Bytes. */
+export interface OutputCut {
+  written: number;
+  kept: number;
 }
 
 export interface HoldallClient {
@@ -126,10 +134,13 @@ export function createClient(options: ClientOptions = {}): HoldallClient {
     summary: (id) => json(`${workflowPath(id)}/summary`),
     tasks: (id, query = {}) => json(`${workflowPath(id)}/tasks${queryText({ ...query })}`),
     task: (id, name) => json(taskPath(id, name)),
-    async output(id, task, { follow, ...query } = {}, signal) {
+    async output(id, task, { follow, onCut, ...query } = {}, signal) {
       const text = queryText({ ...query, follow: follow === true ? 1 : undefined });
       const path = `${taskPath(id, task)}/output${text}`;
       const response = await ask(path, signal === undefined ? {} : { signal });
+      const written = Number(response.headers.get("holdall-bytes-written"));
+      const kept = Number(response.headers.get("holdall-bytes-stored"));
+      if (written > kept) onCut?.({ written, kept });
       return response.body ?? new Blob([]).stream();
     },
     cancel: (id, request) => post(`${workflowPath(id)}/cancel`, request),

@@ -22,9 +22,10 @@ import type { Category, ReadyClass } from "./ready.ts";
 import { RangeQueue } from "./ready.ts";
 import type { Free } from "./resources.ts";
 import { schedule } from "./schedule.ts";
-import { ASSIGNED, BLOCKED, CANCELED, FAILED, SUCCEEDED } from "./states.ts";
+import { ASSIGNED, BLOCKED, CANCELED, FAILED, READY, SUCCEEDED } from "./states.ts";
+import { Timers } from "./timers.ts";
 import type { ReadySink, Tasks } from "./tasks.ts";
-import { createCategory, createTasks, derive, hasWorkLeft, setState } from "./tasks.ts";
+import { createCategory, createTasks, derive, enqueue, extendTasks, hasWorkLeft, setState } from "./tasks.ts";
 import type { Block, WorkflowDefinition } from "./workflow.ts";
 
 export interface CoreConfig {
@@ -65,6 +66,7 @@ export interface Core {
   /** classes with ready tasks */
   active: Set<ReadyClass>;
   categories: Map<string, Category>;
+  timers: Timers;
   /** workers to look at in this step */
   dirty: Set<WorkerState>;
   /** set when tasks became ready: every worker with room is looked at */
@@ -80,6 +82,7 @@ export function createCore(config: Partial<CoreConfig> = {}): Core {
     workers: new Map(),
     active: new Set(),
     categories: new Map(),
+    timers: new Timers(),
     dirty: new Set(),
     moreReady: false,
     effects: [],
@@ -99,6 +102,9 @@ export function apply(core: Core, event: CoreEvent, nowMs: number): Effect[] {
   switch (event.type) {
     case "workflow":
       addWorkflow(core, event.workflow, event.definition, event.restored);
+      break;
+    case "extend":
+      extendWorkflow(core, event.workflow, event.definition);
       break;
     case "forget_workflow":
       forgetWorkflow(core, event.workflow);
@@ -131,6 +137,7 @@ export function apply(core: Core, event: CoreEvent, nowMs: number): Effect[] {
       retry(core, event.workflow, event.tasks, event.rebuild);
       break;
     case "timer":
+      ringTimers(core, nowMs);
       break;
   }
   return core.effects;
@@ -155,32 +162,48 @@ function addWorkflow(
   definition: WorkflowDefinition,
   restored: Restored | null,
 ): void {
-  const made = new Map<string, ReadyClass>();
-  const classes = definition.blocks.map((block, index) => {
-    const key = classKey(block);
-    let cls = made.get(key);
-    if (!cls) {
-      cls = {
-        id: workflow * CLASSES_PER_WORKFLOW + index,
-        workflow,
-        requirement: block.requirement,
-        priority: block.priority,
-        workflowPriority: definition.priority,
-        scheduler: block.scheduler,
-        category: categoryOf(core, workflow, block.category),
-        queue: new RangeQueue(),
-        ready: 0,
-      };
-      made.set(key, cls);
-    }
-    return cls;
-  });
-  const tasks = createTasks(workflow, definition, classes);
+  const tasks = createTasks(workflow, definition, makeClasses(core, workflow, definition, []));
   core.workflows.set(workflow, tasks);
   if (restored) restore(tasks, restored);
   derive(tasks, core.sink);
   tasks.ended = !hasWorkLeft(tasks);
   if (tasks.ended) core.effects.push({ type: "ended", workflow, ended: true });
+}
+
+/** Tasks may be added to a workflow while it runs. */
+function extendWorkflow(core: Core, workflow: number, definition: WorkflowDefinition): void {
+  const tasks = core.workflows.get(workflow);
+  if (!tasks) return;
+  extendTasks(tasks, definition, makeClasses(core, workflow, definition, tasks.classes));
+  derive(tasks, core.sink);
+  checkEnded(core, tasks);
+}
+
+/** One class per block, shared between blocks of equal needs; `existing` are those of the first blocks. */
+function makeClasses(
+  core: Core,
+  workflow: number,
+  definition: WorkflowDefinition,
+  existing: readonly ReadyClass[],
+): ReadyClass[] {
+  const made = new Map<string, ReadyClass>();
+  return definition.blocks.map((block, index) => {
+    const key = classKey(block);
+    let cls = made.get(key) ?? existing[index];
+    cls ??= {
+      id: workflow * CLASSES_PER_WORKFLOW + index,
+      workflow,
+      requirement: block.requirement,
+      priority: block.priority,
+      workflowPriority: definition.priority,
+      scheduler: block.scheduler,
+      category: categoryOf(core, workflow, block.category),
+      queue: new RangeQueue(),
+      ready: 0,
+    };
+    made.set(key, cls);
+    return cls;
+  });
 }
 
 function classKey(block: Block): string {
@@ -214,6 +237,17 @@ function forgetWorkflow(core: Core, workflow: number): void {
   abandon(core, tasks);
   for (const cls of tasks.classes) core.active.delete(cls);
   core.workflows.delete(workflow);
+}
+
+/** Tasks whose back-off is over may be handed out. */
+function ringTimers(core: Core, nowMs: number): void {
+  for (let timer = core.timers.take(nowMs); timer; timer = core.timers.take(nowMs)) {
+    const tasks = core.workflows.get(timer.workflow);
+    const until = tasks?.notBefore.get(timer.task);
+    if (!tasks || until === undefined || until > nowMs) continue;
+    tasks.notBefore.delete(timer.task);
+    if (tasks.state[timer.task] === READY) enqueue(tasks, timer.task, true, core.sink);
+  }
 }
 
 /** Says once when a workflow has nothing left to do, and when it has again. */

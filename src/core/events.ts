@@ -53,6 +53,8 @@ export type CoreEvent =
       definition: WorkflowDefinition;
       restored: Restored | null;
     }
+  /** the same workflow with more blocks behind those it has, and edges into them; what is there stays as it is */
+  | { type: "extend"; workflow: number; definition: WorkflowDefinition }
   | { type: "forget_workflow"; workflow: number }
   /** a new worker (`held` is empty), or one that comes back with the same number */
   | { type: "worker_joined"; worker: number; capacity: Capacity; held: readonly Held[] }

@@ -32,6 +32,8 @@ export interface Tasks {
   setFailed: Uint8Array;
   /** own failures since the last reset, of tasks that have any */
   failures: Map<number, number>;
+  /** ready tasks that back off: not before this time, ms */
+  notBefore: Map<number, number>;
   /** tasks to run again as soon as their dying attempt has ended */
   again: Set<number>;
   /** tasks in each state, by state number */
@@ -64,6 +66,7 @@ export function createTasks(
     setLeft: graph.setSize.slice(),
     setFailed: new Uint8Array(graph.setSize.length),
     failures: new Map(),
+    notBefore: new Map(),
     again: new Set(),
     counts: new Int32Array(TASK_STATES.length),
     classes,
@@ -71,6 +74,21 @@ export function createTasks(
   };
   tasks.counts[BLOCKED] = size;
   return tasks;
+}
+
+/** Puts more tasks behind those there are. Call `derive` after. */
+export function extendTasks(
+  tasks: Tasks,
+  definition: WorkflowDefinition,
+  classes: ReadyClass[],
+): void {
+  const { state, attempt, owner, counts, failures, notBefore, again, ended } = tasks;
+  Object.assign(tasks, createTasks(tasks.workflow, definition, classes));
+  tasks.state.set(state);
+  tasks.attempt.set(attempt);
+  tasks.owner.set(owner);
+  counts[BLOCKED]! += definition.taskCount - state.length;
+  Object.assign(tasks, { counts, failures, notBefore, again, ended });
 }
 
 export function setState(tasks: Tasks, task: number, to: number): void {
@@ -97,6 +115,11 @@ function blockIndex(tasks: Tasks, task: number): number {
 
 export function makeReady(tasks: Tasks, task: number, front: boolean, sink: ReadySink): void {
   setState(tasks, task, READY);
+  if (!tasks.notBefore.has(task)) enqueue(tasks, task, front, sink);
+}
+
+/** A ready task may be handed out from now on. */
+export function enqueue(tasks: Tasks, task: number, front: boolean, sink: ReadySink): void {
   const cls = classOf(tasks, task);
   if (front) cls.queue.pushFront(task);
   else cls.queue.push(task);
@@ -106,7 +129,7 @@ export function makeReady(tasks: Tasks, task: number, front: boolean, sink: Read
 
 /** Takes a task out of the ready count; its queue entry is passed over when met. */
 export function leaveReady(tasks: Tasks, task: number): void {
-  classOf(tasks, task).ready--;
+  if (!tasks.notBefore.delete(task)) classOf(tasks, task).ready--;
 }
 
 function runsAnyway(tasks: Tasks, task: number): boolean {
@@ -162,7 +185,7 @@ export function propagate(tasks: Tasks, task: number, sink: ReadySink): void {
  * Used when a workflow is loaded, and after a reset.
  */
 export function derive(tasks: Tasks, sink: ReadySink): void {
-  const { graph, state } = tasks;
+  const { graph, state, notBefore } = tasks;
   for (const cls of tasks.classes) {
     cls.ready = 0;
     cls.queue.clear();
@@ -179,8 +202,9 @@ export function derive(tasks: Tasks, sink: ReadySink): void {
       // Runs of blocked tasks enter the queue as ranges.
       while (first < end) {
         while (first < end && state[first] !== BLOCKED) first++;
+        if (notBefore.has(first)) makeReady(tasks, first++, false, sink);
         let last = first;
-        while (last < end && state[last] === BLOCKED) last++;
+        while (last < end && state[last] === BLOCKED && !notBefore.has(last)) last++;
         if (last > first) {
           const count = last - first;
           state.fill(READY, first, last);

@@ -101,6 +101,8 @@ export type ToServer =
       data: Uint8Array;
     }
   | { type: "alive" }
+  /** the worker is asked to go: it wants to be drained */
+  | { type: "leaving" }
   | { type: "drained" };
 
 /** Results of attempts of one workflow; all arrays have the same length. */

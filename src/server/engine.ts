@@ -102,6 +102,8 @@ export class Engine {
   #after: (() => void)[] = [];
   #storageError: HoldallError | null = null;
   #closed = false;
+  #alarm: ReturnType<typeof setTimeout> | null = null;
+  #armedMs: number | null = null;
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -238,6 +240,7 @@ export class Engine {
 
   close(): void {
     this.#closed = true;
+    if (this.#alarm) clearTimeout(this.#alarm);
     if (this.#records.length > 0) this.#commit();
     this.#spill.close();
   }
@@ -254,7 +257,10 @@ export class Engine {
     const inbox = this.#inbox;
     this.#inbox = [];
     for (const { worker, frames } of inbox) for (const frame of frames) this.#frame(worker, frame);
-    this.#perform(decide(this.core, this.#options.now()));
+    const now = this.#options.now();
+    this.#perform(apply(this.core, { type: "timer" }, now));
+    this.#perform(decide(this.core, now));
+    this.#arm();
     if (!this.#commit()) return;
     const outbox = this.#outbox;
     this.#outbox = [];
@@ -263,6 +269,24 @@ export class Engine {
     sendAll(outbox);
     for (const done of after) done();
     for (const each of this.#listeners) each.turn?.();
+  }
+
+  /** Wakes up when the next back-off ends. */
+  #arm(): void {
+    const next = this.core.timers.nextMs;
+    if (next === this.#armedMs) return;
+    if (this.#alarm) clearTimeout(this.#alarm);
+    this.#armedMs = next;
+    this.#alarm =
+      next === null
+        ? null
+        : setTimeout(
+            () => {
+              this.#armedMs = null;
+              this.#schedule();
+            },
+            Math.max(0, next - this.#options.now()),
+          );
   }
 
   #commit(): boolean {
@@ -344,6 +368,7 @@ export class Engine {
         });
         break;
       case "hello":
+      case "leaving":
       case "alive":
         break;
     }

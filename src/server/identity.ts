@@ -105,12 +105,14 @@ function compileBody(
   const command = compileCommandText(body.command, table);
   const inputs = (body.inputs ?? []).map(compile);
   const outputs = (body.outputs ?? []).map(compile);
-  const env = Object.entries(body.env ?? {}).map(([key, value]) => [key, compile(value)] as const);
+  const env = Object.entries(body.env ?? {})
+    .map(([key, value]) => [key, compile(value)] as const)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1));
   return (index) => [
     name(index),
     JSON.stringify([
       cwd,
-      body.command.kind,
+      body.command.kind === "shell" ? body.command.shell : body.command.kind,
       command(index),
       inputs.map((path) => path(index)),
       outputs.map((path) => path(index)),

@@ -1,8 +1,7 @@
 /** Edges from `depends_on` and from files that one task makes and another reads. Nothing is expanded that need not be. */
 import path from "node:path";
 import { compileTemplate } from "../core/template.ts";
-import { literalPrefix, sameTemplate } from "../core/template-match.ts";
-import { sameTable } from "../core/parameters.ts";
+import { compileMatcher, literalPrefix, uniqueByConstruction } from "../core/template-match.ts";
 import type { TextTemplate } from "../core/workflow.ts";
 import { isList, type Path } from "./document.ts";
 import { edgeSet, type EdgeSet } from "./edge-set.ts";
@@ -128,10 +127,7 @@ export function findEdges(
   /** `depends_on: prepare_{i}` in an array: element by element. */
   function templateDependency(draft: Draft, template: TextTemplate, where: Path): void {
     const table = draft.table!;
-    const candidates = names.near(literalPrefix(template));
-    const same = candidates.find(
-      (c) => sameTemplate(c.template, template) && sameTable(c.table, table),
-    );
+    const same = names.same(template, table);
     if (same) return edges.run(same.first, draft.first, draft.count);
     if (!expandable(draft, where)) return;
     const print = compileTemplate(template, table);
@@ -155,13 +151,22 @@ export function findEdges(
       return;
     }
     const table = draft.table!;
-    const prefix = literalPrefix(input);
-    const candidates = outputs.near(prefix);
-    const same = candidates.find(
-      (c) => sameTemplate(c.template, input) && sameTable(c.table, table),
-    );
+    const same = outputs.same(input, table);
     if (same) return edges.run(same.first, draft.first, draft.count);
-    if (candidates.length === 0 && outputs.texts.size === 0) return;
+    const prefix = literalPrefix(input);
+    if (outputs.near(prefix).length === 0) {
+      // only single tasks can make these files: ask for each of theirs which index reads it
+      const made = [...outputs.texts].filter(([text]) => text.startsWith(prefix));
+      if (made.length === 0) return;
+      if (uniqueByConstruction(input, table)) {
+        const match = compileMatcher(input, table);
+        for (const [text, task] of made) {
+          const index = match(text);
+          if (index !== null) edges.pair(task, draft.first + index);
+        }
+        return;
+      }
+    }
     if (!expandable(draft, draft.path)) return;
     const print = compileTemplate(input, table);
     const upstreams = function* (): Generator<number | null> {

@@ -35,6 +35,8 @@ export interface NameIndex {
   readonly templates: readonly TemplateEntry[];
   /** explicit texts with their tasks */
   readonly texts: ReadonlyMap<string, number>;
+  /** the entry that prints the same text for every index, or undefined */
+  same(template: TextTemplate, table: ParameterTable): TemplateEntry | undefined;
   /** templates that can print texts starting like this */
   near(prefix: string): TemplateEntry[];
   /** what two different tasks share; stops at `limit` */
@@ -71,6 +73,10 @@ export function nameIndex(): NameIndex {
     texts,
     templates,
     near,
+    same: (template, table) =>
+      byPrefix
+        .get(literalPrefix(template))
+        ?.find((entry) => sameTemplate(entry.template, template) && sameTable(entry.table, table)),
     find: (text) => texts.get(text) ?? findTemplate(text),
     addText(text, task) {
       const before = texts.get(text);

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { isList, isMap, Literal, type SpecValue } from "./document.ts";
 import { parseYaml } from "./yaml.ts";
 import { parsePlainItem } from "./yaml-plain.ts";
@@ -24,7 +24,7 @@ const line = fc.oneof(
   scalar.map((v) => `- ${v}`),
   key.map((k) => `${k}: |`),
   key.map((k) => `${k}: |-`),
-  fc.constantFrom("", "# note", "text", "  deeper"),
+  fc.constantFrom("", "# note", "text", "  deeper", "spaces  ", "        "),
 );
 const item = fc
   .tuple(

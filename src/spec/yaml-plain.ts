@@ -37,6 +37,8 @@ interface Line {
   indent: number;
   /** without indentation and trailing spaces; "" for blank ones */
   body: string;
+  /** spaces at its end were cut: they matter in `|` blocks */
+  cut?: boolean;
 }
 
 interface PlainReader {
@@ -57,7 +59,10 @@ function cutLines(text: string, from: number, end: number, column: number): Line
     }
     const body = text.slice(at, stop);
     if (body.includes("\t") || body.includes("\r")) return null;
-    lines.push({ indent, body: body.trimEnd() });
+    const trimmed = body.trimEnd();
+    lines.push(
+      trimmed.length === body.length ? { indent, body } : { indent, body: trimmed, cut: true },
+    );
     at = stop + 1;
   }
   while (lines.length > 0 && lines.at(-1)!.body === "") lines.pop();
@@ -245,7 +250,7 @@ function readBlock(reader: PlainReader, header: string, indent: number): string 
       if (line.indent > indent) bail();
       break;
     }
-    // spaces at the end of a line were cut and belong to the text: cannot be told here
+    if (line.cut === true || (line.body === "" && line.indent > first.indent)) bail();
     texts.push(line.body === "" ? "" : " ".repeat(line.indent - first.indent) + line.body);
     if (line.body !== "") kept = texts.length;
   }

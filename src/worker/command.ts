@@ -1,33 +1,35 @@
 /** From a command as written to what is executed. */
-import { statSync } from "node:fs";
 import type { Command, ParameterTable, TextTemplate } from "../core/workflow.ts";
 import { compileTemplate } from "../core/template.ts";
+import { isFile } from "./files.ts";
 
 /** Characters that mean nothing to a shell anywhere in a word. */
 const PLAIN = /^[\w@%+:,./ -]*$/;
 /** Characters that, unquoted, need a shell. `{` and `}` are plain inside words. */
 const SPECIAL = new Set("|&;<>()$`*?[]\n");
 
-/** Words that only a shell understands; those that are also files on the PATH (echo, test, …) run as files. */
+/** Words that a shell understands; those that are also files on the PATH (echo, test, …) run as files. */
 const SHELL_WORDS = new Set(
   (
-    "if then else elif fi do done case esac while until for in { } ! . : [[ alias bg break cd command continue eval exec exit export " +
-    "fg getopts hash jobs local read readonly return set shift source times trap type ulimit umask unalias unset wait"
+    "if then else elif fi do done case esac while until for in { } ! . : [[ alias bg break cd command continue echo eval exec exit " +
+    "export false fg getopts hash jobs kill local printf pwd read readonly return set shift source test times trap true type ulimit " +
+    "umask unalias unset wait"
   ).split(" "),
 );
 
 /**
  * Splits POSIX words (quotes and backslashes as in sh). Null when something unquoted needs a shell: an operator, expansion,
- * pattern, comment, tilde, assignment or an unclosed quote.
+ * pattern, comment, tilde, assignment or an unclosed quote. `literal`: no shell will be asked, so all but quotes, backslashes and
+ * white space stands for itself.
  */
-export function splitWords(text: string): string[] | null {
+export function splitWords(text: string, literal = false): string[] | null {
   if (PLAIN.test(text)) return text.split(" ").filter((word) => word !== "");
   const words: string[] = [];
   let word: string | null = null;
   let i = 0;
   while (i < text.length) {
     const c = text[i]!;
-    if (c === " " || c === "\t") {
+    if (c === " " || c === "\t" || (literal && c === "\n")) {
       if (word !== null) words.push(word);
       word = null;
     } else if (c === "'") {
@@ -39,7 +41,7 @@ export function splitWords(text: string): string[] | null {
       word ??= "";
       for (i++; text[i] !== '"'; i++) {
         const d = text[i];
-        if (d === undefined || d === "$" || d === "`") return null;
+        if (d === undefined || (!literal && (d === "$" || d === "`"))) return null;
         if (d === "\\" && '"\\$`\n'.includes(text[i + 1] ?? "")) {
           i++;
           if (text[i] === undefined) return null;
@@ -51,7 +53,8 @@ export function splitWords(text: string): string[] | null {
       if (next === undefined) return null;
       if (next !== "\n") word = (word ?? "") + next;
       i++;
-    } else if (SPECIAL.has(c)) return null;
+    } else if (literal) word = (word ?? "") + c;
+    else if (SPECIAL.has(c)) return null;
     else if ((c === "#" || c === "~") && word === null) return null;
     else if (c === "=" && words.length === 0) return null;
     else word = (word ?? "") + c;
@@ -64,8 +67,6 @@ export function splitWords(text: string): string[] | null {
 /** True when `word` names an executable-looking file: a path, or found on `path` (as in PATH). Results are remembered per finder. */
 export function createPathFinder(): (word: string, path: string, cwd: string) => boolean {
   const known = new Map<string, boolean>();
-  const isFile = (file: string): boolean =>
-    statSync(file, { throwIfNoEntry: false })?.isFile() ?? false;
   return (word, path, cwd) => {
     const key = `${word}\0${path}\0${cwd}`;
     const before = known.get(key);
@@ -122,7 +123,7 @@ export function compileCommand(command: Command, table: ParameterTable): ArgvMak
     }
     case "words": {
       const text = compile(command.text);
-      return (index) => splitWords(text(index)) ?? text(index).split(/\s+/);
+      return (index) => splitWords(text(index), true) ?? text(index).trim().split(/\s+/);
     }
     case "auto": {
       if (typeof command.text === "string") {

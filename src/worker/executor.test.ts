@@ -95,9 +95,11 @@ describe("launcher", () => {
     const helpers = childrenOf(child.pid);
     child.kill("SIGSTOP");
     for (const pid of helpers) process.kill(pid, "SIGKILL");
-    await untilGone(pids);
-    child.kill("SIGKILL");
-    await child.exited;
+    try {
+      await untilGone(pids);
+    } finally {
+      child.kill("SIGKILL"); // stopped, it would stay
+    }
   });
 
   test("neither Ctrl-C nor SIGTERM reach it", async () => {

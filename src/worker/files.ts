@@ -1,6 +1,6 @@
 /** Declared files, in place: are they there, and what did they look like. */
 import { createHash } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
+import { type BigIntStats, readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { FileStamp } from "../core/files.ts";
 
@@ -8,10 +8,22 @@ import type { FileStamp } from "../core/files.ts";
 const HASH_LIMIT_BYTES = 16 * 1024 * 1024;
 const REMEMBERED = 10_000;
 
+/** What is at a path; undefined also where it cannot be told: below a file, in a folder that is closed to us, a name too long. */
+function look(path: string): BigIntStats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false, bigint: true });
+  } catch {
+    return undefined;
+  }
+}
+
+export function isFile(path: string): boolean {
+  return look(path)?.isFile() ?? false;
+}
+
 /** The first of the paths that does not exist, or null. */
 export function firstMissing(paths: readonly string[], cwd: string): string | null {
-  for (const path of paths)
-    if (!statSync(resolve(cwd, path), { throwIfNoEntry: false })) return path;
+  for (const path of paths) if (!look(resolve(cwd, path))) return path;
   return null;
 }
 
@@ -22,7 +34,7 @@ export function createStamper(): Stamper {
   const hashes = new Map<string, string>();
   return (path, role, cwd) => {
     const absolute = resolve(cwd, path);
-    const stat = statSync(absolute, { throwIfNoEntry: false, bigint: true });
+    const stat = look(absolute);
     if (!stat) return null;
     const stamp: FileStamp = {
       path: absolute,

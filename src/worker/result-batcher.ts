@@ -24,6 +24,8 @@ export interface Result {
 /** Results wait this long at most for others to share their commit. */
 const GATHER_MS = 4;
 const GATHER_MAX = 512;
+/** Kept output that makes a frame of its own worth it; far below what a message may hold. */
+const GATHER_BYTES: number = 4 * 1024 * 1024;
 const OUTCOME_NUMBERS = new Map(OUTCOMES.map((outcome) => [outcome, outcomeIndex(outcome)]));
 
 export class ResultBatcher {
@@ -31,6 +33,7 @@ export class ResultBatcher {
   #batches: FinishedBatch[] = [];
   #last: FinishedBatch | null = null;
   #count = 0;
+  #bytes = 0;
   #seq = 0;
   #timer: ReturnType<typeof setTimeout> | null = null;
   readonly #unacknowledged = new Map<number, FinishedBatch[]>();
@@ -52,17 +55,22 @@ export class ResultBatcher {
     batch.userUs.push(exit ? exit.userUs : 0);
     batch.systemUs.push(exit ? exit.systemUs : 0);
     batch.peakBytes.push(exit ? exit.peakBytes : null);
-    if (result.stdout || result.stderr)
+    if (result.stdout || result.stderr) {
+      const stdout = result.stdout?.kept() ?? null;
+      const stderr = result.stderr?.kept() ?? null;
       batch.outputs.push({
         at,
-        stdout: result.stdout?.kept() ?? null,
-        stderr: result.stderr?.kept() ?? null,
+        stdout,
+        stderr,
         stdoutBytes: result.stdout?.total ?? 0,
         stderrBytes: result.stderr?.total ?? 0,
       });
+      this.#bytes += (stdout?.length ?? 0) + (stderr?.length ?? 0);
+    }
     if (result.message !== null) batch.messages.push([at, result.message]);
     if (result.files && result.files.length > 0) batch.files.push([at, result.files]);
     this.#count++;
+    if (this.#bytes >= GATHER_BYTES) this.flush();
   }
 
   /** Called after each group of exits: sends now, or lets the results wait a moment for company. */
@@ -81,6 +89,7 @@ export class ResultBatcher {
     this.#batches = [];
     this.#last = null;
     this.#count = 0;
+    this.#bytes = 0;
     this.#unacknowledged.set(seq, batches);
     this.#send({ type: "finished", seq, batches });
   }
@@ -102,6 +111,11 @@ export class ResultBatcher {
     for (const [seq, batches] of this.#unacknowledged)
       this.#send({ type: "finished", seq, batches });
     this.flush();
+  }
+
+  /** Whether there is any result that nobody has acknowledged. */
+  get pending(): boolean {
+    return this.#count > 0 || this.#unacknowledged.size > 0;
   }
 
   #batchFor(workflow: number, cls: number): FinishedBatch {

@@ -14,6 +14,7 @@ import type { Executor, Exit, Stream } from "./executor.ts";
 import { createStamper, firstMissing } from "./files.ts";
 import { OutputBuffer } from "./output-buffer.ts";
 import { ResultBatcher } from "./result-batcher.ts";
+import { startTimer } from "./timer.ts";
 
 export interface WorkerOptions {
   executor: Executor;
@@ -45,7 +46,8 @@ interface Attempt {
   startedMs: number;
   /** why we ended it, when we did */
   ended: KillReason | "timeout" | null;
-  timer: ReturnType<typeof setTimeout> | null;
+  /** takes back the timer that runs: its timeout, then its grace time */
+  stopTimer: (() => void) | null;
 }
 
 interface LoadedTemplate {
@@ -146,13 +148,35 @@ export class Worker {
     }
   }
 
-  /** Ends everything that runs, now; each attempt is reported as preempted, so that it runs again another time. */
+  /** Ends everything that runs, now, reported as preempted, so that it runs again another time; what waits is given back. */
   stop(): void {
     this.#draining = true;
     for (const attempt of this.#attempts.values()) {
       attempt.ended ??= "stopped";
       this.#executor.kill(attempt.id, "SIGKILL");
     }
+  }
+
+  /** Takes nothing new, gives back what has not started, and says `drained` once what runs has ended. */
+  drain(): void {
+    if (!this.#draining) this.#drain();
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /** SIGKILL to everything here, because the server may start it elsewhere now. The worker itself goes on. */
+  fence(): void {
+    for (const attempt of this.#attempts.values()) {
+      attempt.ended ??= "stopped";
+      this.#executor.kill(attempt.id, "SIGKILL");
+    }
+  }
+
+  /** Results that nobody has acknowledged. */
+  get unacknowledged(): boolean {
+    return this.#results.pending;
   }
 
   /** For the executor's owner to connect: see ExecutorEvents. */
@@ -229,7 +253,7 @@ export class Worker {
       follow: false,
       startedMs: 0,
       ended: null,
-      timer: null,
+      stopTimer: null,
     };
     this.#attempts.set(attempt.id, attempt);
     return attempt;
@@ -243,7 +267,7 @@ export class Worker {
   }
 
   #forget(attempt: Attempt): void {
-    if (attempt.timer) clearTimeout(attempt.timer);
+    attempt.stopTimer?.();
     this.#attempts.delete(attempt.id);
     const room = this.#room.get(attempt.template.cls);
     if (!room || --room.held > 0) return;
@@ -268,18 +292,17 @@ export class Worker {
     const { timeoutSeconds } = attempt.template.template;
     if (timeoutSeconds === null || attempt.ended !== null) return;
     const left = startedMs + timeoutSeconds * 1000 - this.#options.now();
-    attempt.timer = setTimeout(() => this.#end(attempt, "timeout"), Math.max(0, left));
+    attempt.stopTimer = startTimer(left, () => this.#end(attempt, "timeout"));
   }
 
   /** SIGTERM to the group, SIGKILL after the grace time. */
   #end(attempt: Attempt, why: KillReason | "timeout"): void {
     if (attempt.ended !== null) return;
     attempt.ended = why;
-    if (attempt.timer) clearTimeout(attempt.timer);
+    attempt.stopTimer?.();
     this.#executor.kill(attempt.id, "SIGTERM");
-    attempt.timer = setTimeout(
-      () => this.#executor.kill(attempt.id, "SIGKILL"),
-      this.#options.graceMs ?? DEFAULT_GRACE_MS,
+    attempt.stopTimer = startTimer(this.#options.graceMs ?? DEFAULT_GRACE_MS, () =>
+      this.#executor.kill(attempt.id, "SIGKILL"),
     );
   }
 
@@ -344,7 +367,7 @@ export class Worker {
     for (const exit of exits) {
       const attempt = this.#attempts.get(exit.id);
       if (!attempt) continue;
-      if (exit.dropped && attempt.ended === null) this.#giveBack(attempt);
+      if (exit.dropped && attempt.ended !== "canceled") this.#giveBack(attempt);
       else this.#judge(attempt, exit);
     }
     // Waiting a moment gathers results into one commit, unless there is room here that the server could use at once.

@@ -96,8 +96,7 @@ test("what failed and what was skipped because of it are run again, with the nex
 test("says how many of each it keeps and runs", async () => {
   await runChain();
   const { stderr } = await run(cwd, ["run", spec(cwd, chain({ b: "true changed" }))]);
-  expect(stderr).toMatch(/2 .*(kept|unchanged|reused|cached)/);
-  expect(stderr).toMatch(/1 .*changed/);
+  expect(stderr).toContain("2 kept, 2 changed");
 });
 
 test("a new task joins, a dropped one goes", async () => {

@@ -36,6 +36,10 @@ interface WorkflowHistory {
 export interface Witness {
   /** how the attempt really ended; undefined while it has not */
   outcome(workflow: number, task: number, attempt: number): number | undefined;
+  /** whether it ever ran */
+  started(workflow: number, task: number, attempt: number): boolean;
+  /** whether it runs or waits on a worker that is alive */
+  exists(workflow: number, task: number, attempt: number): boolean;
   /** the scheduler a worker was started by */
   schedulerOf(worker: number): string | null | undefined;
 }
@@ -50,7 +54,8 @@ export class History {
     this.#witness = witness;
   }
 
-  submitted(workflow: number, definition: WorkflowDefinition): void {
+  submitted(workflow: number, given: WorkflowDefinition): void {
+    const definition = structuredClone(given);
     const policies: BlockPolicy[] = [];
     for (const block of definition.blocks)
       for (let i = 0; i < block.count; i++) policies.push(block);
@@ -88,7 +93,7 @@ export class History {
     switch (record.kind) {
       case "assigned":
         record.tasks.forEach((task, i) =>
-          this.#assigned(history, task, record.attempts[i]!, record.worker),
+          this.#assigned(history, record.workflow, task, record.attempts[i]!, record.worker),
         );
         return;
       case "finished":
@@ -115,7 +120,9 @@ export class History {
           const each = history.tasks[task]!;
           if (each.result === null && !each.canceled)
             throw new Error(`task ${task} is reset and has not ended`);
-          if (each.live) throw new Error(`task ${task} is reset while an attempt may be alive`);
+          if (each.live && this.#witness.exists(record.workflow, task, each.live.attempt))
+            throw new Error(`task ${task} is reset while an attempt is alive`);
+          each.live = null;
           each.result = null;
           each.canceled = false;
           each.failures = 0;
@@ -129,11 +136,23 @@ export class History {
     }
   }
 
-  #assigned(history: WorkflowHistory, task: number, attempt: number, worker: number): void {
+  #assigned(
+    history: WorkflowHistory,
+    workflow: number,
+    task: number,
+    attempt: number,
+    worker: number,
+  ): void {
     const each = history.tasks[task]!;
     const what = `attempt ${attempt} of task ${task}`;
-    if (each.live) throw new Error(`${what} is handed out while ${each.live.attempt} is alive`);
-    if (attempt <= each.last) throw new Error(`${what} is handed out after ${each.last}`);
+    // One that never arrived, or was given back before it started, is recorded nowhere.
+    if (each.live && this.#witness.exists(workflow, task, each.live.attempt))
+      throw new Error(`${what} is handed out while ${each.live.attempt} is alive`);
+    each.live = null;
+    const unused = attempt === each.last && !this.#witness.started(workflow, task, attempt);
+    if (attempt <= each.last && !unused)
+      throw new Error(`${what} is handed out after ${each.last}`);
+    history.skipped = null;
     if (this.#hasEnded(history, task)) throw new Error(`${what} is handed out after its end`);
     const { onUpstreamFailure, scheduler } = history.policies[task]!;
     for (const before of history.upstream[task]!) {
@@ -207,7 +226,8 @@ export class History {
       history.tasks.forEach(({ live }, task) => {
         if (!this.#hasEnded(history, task))
           throw new Error(`task ${task} of workflow ${workflow} never ended`);
-        if (live) throw new Error(`attempt ${live.attempt} of task ${task} was never told of`);
+        if (live && this.#witness.started(workflow, task, live.attempt))
+          throw new Error(`how attempt ${live.attempt} of task ${task} ended is not recorded`);
       });
       if (!history.ended) throw new Error(`nobody said that workflow ${workflow} has ended`);
     }

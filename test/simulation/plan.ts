@@ -56,6 +56,8 @@ export interface Plan {
   definition: WorkflowDefinition;
   more: WorkflowDefinition;
   offers: Offer[];
+  /** workers live in the server's process and die with it */
+  embedded: boolean;
   faults: Fault[];
   /** chance that an attempt fails by itself */
   failureRate: number;
@@ -85,6 +87,7 @@ export function makePlan(seed: number, taskCount: number): Plan {
     definition: makeWorkflow(random(seed, "workflow"), taskCount, "first"),
     more: makeWorkflow(random(seed, "more"), Math.ceil(taskCount / 6), "more"),
     offers,
+    embedded: draw.chance(0.2),
     faults,
     failureRate: draw.pick([0, 0.02, 0.1, 0.25]),
   };

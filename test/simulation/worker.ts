@@ -35,14 +35,14 @@ export interface SimAttempt {
 
 /** What the world has to know of what really happened. */
 export interface Observer {
+  began(attempt: SimAttempt): void;
   ended(worker: SimWorker, attempt: SimAttempt, outcome: number): void;
-  drained(worker: SimWorker): void;
 }
 
 /** Deliberate deviations, for mutants. */
 export interface WorkerFlaws {
   ignoresWidth?: boolean;
-  forgetsResults?: boolean;
+  neverResends?: boolean;
 }
 
 export class SimWorker {
@@ -56,6 +56,10 @@ export class SimWorker {
   readonly #flaws: WorkerFlaws;
   connection: Connection | null = null;
   alive = true;
+  /** it is about to end in good order */
+  leaving = false;
+  /** nothing reaches the server, and it cannot connect either */
+  cutOffUntilMs = 0;
   slowness = 1;
   #draining = false;
   #pausedUntilMs = 0;
@@ -213,6 +217,7 @@ export class SimWorker {
 
   #start(attempt: SimAttempt): void {
     attempt.state = "running";
+    this.#observer.began(attempt);
     attempt.startedMs = this.#clock.nowMs;
     const dice = this.#dice(attempt, "attempt");
     const outcome = this.#drawOutcome(attempt, dice);
@@ -290,7 +295,6 @@ export class SimWorker {
     if (!this.#draining || this.#attempts.size > 0) return;
     this.#flush();
     this.#send([{ type: "drained" }]);
-    this.#observer.drained(this);
   }
 
   #send(frames: readonly ToServer[]): void {
@@ -362,14 +366,9 @@ export class SimWorker {
     });
   }
 
-  /** The connection was lost: attempts end (the server gives them up), results are kept. */
+  /** The connection was lost: attempts go on, results are kept. */
   disconnected(): void {
     this.connection = null;
-    for (const attempt of [...this.#attempts.values()]) this.#forget(attempt);
-    this.#width.clear();
-    this.#templates.clear();
-    this.#draining = false;
-    if (this.#flaws.forgetsResults) this.#unacknowledged.clear();
   }
 
   /** Runs once the process is awake. */
@@ -377,12 +376,44 @@ export class SimWorker {
     this.#awake(work);
   }
 
-  /** A new session: what is not acknowledged is sent again, in order. */
+  /** A new session: what it still has is told, then what is not acknowledged is sent again, in order. */
   connected(connection: Connection): void {
     this.connection = connection;
-    for (const [seq, batches] of this.#unacknowledged)
-      this.#send([{ type: "finished", seq, batches }]);
+    const { instance, offer } = this;
+    const pid = this.slot + 1;
+    const held = this.#held();
+    this.#send([{ type: "hello", version: 1, instance, host: `h${pid}`, pid, offer, held }]);
+    if (!this.#flaws.neverResends)
+      for (const [seq, batches] of this.#unacknowledged)
+        this.#send([{ type: "finished", seq, batches }]);
     this.#flush();
+    this.#checkDrained();
+  }
+
+  #held(): Extract<ToServer, { type: "hello" }>["held"] {
+    const held = new Map<number, Extract<ToServer, { type: "hello" }>["held"][number]>();
+    const add = (workflow: number, task: number, attempt: number, started: boolean): void => {
+      const of = held.get(workflow) ?? { workflow, tasks: [], attempts: [], started: [] };
+      held.set(workflow, of);
+      of.tasks.push(task);
+      of.attempts.push(attempt);
+      of.started.push(started);
+    };
+    const before = new Map<number, number>();
+    for (const { workflow, task, attempt, cls } of this.#attempts.values()) {
+      const place = before.get(cls) ?? 0;
+      before.set(cls, place + 1);
+      add(workflow, task, attempt, place < (this.#width.get(cls) ?? 0));
+    }
+    for (const entry of this.unacknowledged(Number.POSITIVE_INFINITY)) add(...entry, false);
+    for (const { attempt } of this.#gathered)
+      add(attempt.workflow, attempt.task, attempt.attempt, false);
+    return [...held.values()];
+  }
+
+  /** Whether this attempt runs, waits or left a result here. */
+  has(workflow: number, task: number, attempt: number): boolean {
+    return this.alive && this.#attempts.has(`${workflow}/${task}/${attempt}`);
   }
 
   /** The network, or a mistaken retransmission, repeats the latest frame. */

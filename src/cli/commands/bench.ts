@@ -26,11 +26,11 @@ const spawnCommand: Command<CliContext> = buildCommand<SpawnFlags, [], CliContex
       logs: flags.logs === true,
       pairs: flags.pairs,
       self: selfCommand(),
-      note: (text) => {
-        if (flags.json !== true) io.stderr.write(`${text}\n`);
-      },
+      note: (text) => void io.stderr.write(`${text}\n`),
     });
-    if (flags.json === true) printJson(io, result);
+    // The fields are fixed; what each run reached is in the notes.
+    const { samples: _, ...fixed } = result;
+    if (flags.json === true) printJson(io, fixed);
     else
       io.stdout.write(
         pairs([

@@ -1,11 +1,13 @@
 import { buildCommand, type Command } from "@stricli/core";
-import type { HoldallClient, OutputStream, WorkflowRef } from "../../client/client.ts";
+import type { HoldallClient, OutputCut, OutputStream, WorkflowRef } from "../../client/client.ts";
+import { formatBytes } from "../../core/units.ts";
 import { withClient } from "../connect.ts";
 import type { CliContext } from "../context.ts";
 import type { Io } from "../io.ts";
 import { taskRef } from "../names.ts";
 import { printJson } from "../output/json.ts";
 import { failureReason } from "../output/summary.ts";
+import { count } from "../output/units.ts";
 import { stateDirOf } from "../state-dir.ts";
 import { usage } from "../usage.ts";
 import { flag, integerFrom, JSON_FLAG, STATE_DIR_FLAG, text, toggle } from "./shared.ts";
@@ -84,10 +86,12 @@ async function printStreams(
   streams: readonly OutputStream[],
 ): Promise<void> {
   let wroteBefore = false;
+  const cuts: string[] = [];
   for (const stream of streams) {
     const { client, workflow, task, attempt } = source;
     let first = true;
-    for await (const chunk of await client.output(workflow, task, { attempt, stream })) {
+    const onCut = (cut: OutputCut): void => void cuts.push(cutText(stream, cut));
+    for await (const chunk of await client.output(workflow, task, { attempt, stream, onCut })) {
       // Which is which is for people; stdout carries the task's bytes and nothing else.
       if (first && wroteBefore) io.stderr.write("--- stderr:\n");
       first = false;
@@ -96,7 +100,12 @@ async function printStreams(
       if (io.stdout.closed()) return;
     }
   }
+  for (const cut of cuts) io.stderr.write(`${cut}\n`);
   if (!wroteBefore) io.stderr.write(`${await whyNothing(source)}\n`);
+}
+
+function cutText(stream: OutputStream, { written, kept }: OutputCut): string {
+  return `${stream} was cut: the first ${formatBytes(kept)} are kept of ${count(written)} bytes written; redirect it to a file in the command to keep all`;
 }
 
 /** An empty answer leaves one wondering: has it not run, could it not be started, or was it silent? */
@@ -143,7 +152,8 @@ async function printAsJson(
   const { client, workflow, task, attempt } = source;
   const texts: Partial<Record<OutputStream, string>> = {};
   for (const stream of streams) {
-    const bytes = await client.output(workflow, task, { attempt, stream });
+    const onCut = (cut: OutputCut): void => io.stderr.write(`${cutText(stream, cut)}\n`);
+    const bytes = await client.output(workflow, task, { attempt, stream, onCut });
     texts[stream] = await new Response(bytes).text();
   }
   printJson(io, { name: task, attempt: attempt ?? null, ...texts });

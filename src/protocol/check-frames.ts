@@ -1,0 +1,136 @@
+/** What a worker sends is checked for its shape before anything looks at it: a broken worker must not break the server. */
+import type { ToServer } from "./session.ts";
+
+/** Throws an Error that says what is wrong. */
+export function checkToServer(frames: readonly unknown[]): ToServer[] {
+  for (const frame of frames) check(frame);
+  return frames as ToServer[];
+}
+
+type Loose = Readonly<Record<string, unknown>>;
+
+function check(frame: unknown): void {
+  const loose = record(frame, "frame");
+  switch (loose["type"]) {
+    case "hello":
+      number(loose, "version");
+      text(loose, "instance");
+      text(loose, "host");
+      number(loose, "pid");
+      checkOffer(record(loose["offer"], "offer"));
+      for (const held of list(loose, "held")) {
+        const each = record(held, "held");
+        number(each, "workflow");
+        const size = numbers(each, "tasks");
+        same(numbers(each, "attempts"), size, "attempts");
+        same(list(each, "started").length, size, "started");
+      }
+      return;
+    case "started":
+    case "revoked": {
+      number(loose, "workflow");
+      const size = numbers(loose, "tasks");
+      same(numbers(loose, "attempts"), size, "attempts");
+      return;
+    }
+    case "finished":
+      number(loose, "seq");
+      for (const batch of list(loose, "batches")) checkBatch(record(batch, "batch"));
+      return;
+    case "spill":
+    case "live":
+      number(loose, "workflow");
+      number(loose, "task");
+      number(loose, "attempt");
+      if (loose["stream"] !== "stdout" && loose["stream"] !== "stderr") throw wrong("stream");
+      if (!(loose["data"] instanceof Uint8Array)) throw wrong("data");
+      return;
+    case "alive":
+    case "leaving":
+    case "drained":
+      return;
+    default:
+      throw new Error(`unknown frame type ${String(loose["type"])}`);
+  }
+}
+
+function checkOffer(offer: Loose): void {
+  for (const name of ["cpus", "memoryBytes", "diskBytes", "gpus"])
+    if (number(offer, name) < 0) throw wrong(name);
+  for (const name of ["maxParallel", "timeLimitSeconds"])
+    if (offer[name] !== null && number(offer, name) < 0) throw wrong(name);
+  if (offer["scheduler"] !== null) text(offer, "scheduler");
+}
+
+const NUMBERS = ["attempts", "outcomes", "startedMs", "wallUs", "userUs", "systemUs"] as const;
+
+function checkBatch(batch: Loose): void {
+  number(batch, "workflow");
+  number(batch, "cls");
+  const size = numbers(batch, "tasks");
+  for (const name of NUMBERS) same(numbers(batch, name), size, name);
+  for (const name of ["exits", "peakBytes"]) {
+    const column = list(batch, name);
+    same(column.length, size, name);
+    for (const value of column)
+      if (value !== null && typeof value !== "number") throw wrong(name);
+  }
+  const at = (value: unknown): void => {
+    if (!(Number.isInteger(value) && (value as number) >= 0 && (value as number) < size))
+      throw wrong("position");
+  };
+  for (const output of list(batch, "outputs")) {
+    const each = record(output, "output");
+    at(each["at"]);
+    for (const name of ["stdout", "stderr"])
+      if (each[name] !== null && !(each[name] instanceof Uint8Array)) throw wrong(name);
+    number(each, "stdoutBytes");
+    number(each, "stderrBytes");
+  }
+  for (const message of list(batch, "messages")) {
+    if (!Array.isArray(message) || typeof message[1] !== "string") throw wrong("messages");
+    at(message[0]);
+  }
+  for (const files of list(batch, "files")) {
+    if (!Array.isArray(files) || !Array.isArray(files[1])) throw wrong("files");
+    at(files[0]);
+  }
+}
+
+function wrong(name: string): Error {
+  return new Error(`a frame's ${name} is not what it should be`);
+}
+
+function record(value: unknown, name: string): Loose {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw wrong(name);
+  return value as Loose;
+}
+
+function list(loose: Loose, name: string): readonly unknown[] {
+  const value = loose[name];
+  if (!Array.isArray(value)) throw wrong(name);
+  return value;
+}
+
+/** Returns the length of a column of finite numbers. */
+function numbers(loose: Loose, name: string): number {
+  const column = list(loose, name);
+  for (let i = 0; i < column.length; i++)
+    if (!Number.isFinite(column[i])) throw wrong(name);
+  return column.length;
+}
+
+function same(length: number, size: number, name: string): void {
+  if (length !== size) throw wrong(name);
+}
+
+function number(loose: Loose, name: string): number {
+  const value = loose[name];
+  if (typeof value !== "number" || !Number.isFinite(value)) throw wrong(name);
+  return value;
+}
+
+function text(loose: Loose, name: string): void {
+  const value = loose[name];
+  if (typeof value !== "string" || value === "" || value.length > 1000) throw wrong(name);
+}

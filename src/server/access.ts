@@ -1,0 +1,51 @@
+/**
+ * STATE_DIR/access.json, {"url","token"}: how to reach the server of a state directory and the proof that one may. Kept when the server
+ * ends: the next one takes the same port and token, so that whoever has the file finds it again.
+ */
+import { createHash, timingSafeEqual } from "node:crypto";
+import { chmodSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { HoldallError } from "../core/error.ts";
+
+export interface Access {
+  url: string;
+  token: string;
+}
+
+/** Null when there is no such file, or something else in it. */
+export function readAccess(path: string): Access | null {
+  try {
+    const { url, token } = JSON.parse(readFileSync(path, "utf8")) as Partial<Access>;
+    if (typeof url !== "string" || typeof token !== "string" || token === "") return null;
+    new URL(url);
+    return { url, token };
+  } catch {
+    return null;
+  }
+}
+
+/** Whole or not at all, readable by its owner only. Throws `storage`. */
+export function writeAccess(path: string, access: Access): void {
+  const made = `${path}.${process.pid}.new`;
+  try {
+    writeFileSync(made, `${JSON.stringify(access)}\n`, { mode: 0o600 });
+    // The mode above counts for a file that is new only.
+    chmodSync(made, 0o600);
+    renameSync(made, path);
+  } catch (cause) {
+    rmSync(made, { force: true });
+    throw new HoldallError("storage", `cannot write ${path}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** 256 random bits. */
+export function newToken(): string {
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64url");
+}
+
+/** Checks `Authorization: Bearer`; takes equally long whatever is wrong with it. */
+export function createGuard(token: string): (request: Request) => boolean {
+  const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
+  const wanted = digest(`Bearer ${token}`);
+  return (request) =>
+    timingSafeEqual(digest(request.headers.get("authorization") ?? ""), wanted);
+}

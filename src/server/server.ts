@@ -1,0 +1,165 @@
+/** `holdall serve`: engine, HTTP API, worker sessions and the owner's socket around one state directory. */
+import { join } from "node:path";
+import { HoldallError, toHoldallError } from "../core/error.ts";
+import { hasWorkLeft } from "../core/tasks.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import { createGuard, newToken, readAccess, writeAccess } from "./access.ts";
+import { Engine } from "./engine.ts";
+import { createApi, errorResponse } from "./http.ts";
+import { listenOnOwnerSocket } from "./owner-socket.ts";
+import { createSessions, type Sessions, type SocketData } from "./sessions.ts";
+import { createSubmissions } from "./submissions.ts";
+
+export interface ServeOptions {
+  ledger: Ledger;
+  stateDir: string;
+  /** an address of this machine */
+  host: string;
+  /** null = the kept one, else any free one; 0 = the same */
+  port: number | null;
+  /** further places for the access file */
+  accessFiles: readonly string[];
+  heartbeatMs?: number | undefined;
+  note(text: string): void;
+}
+
+export interface RunningServer {
+  readonly url: string;
+  readonly engine: Engine;
+  readonly sessions: Sessions;
+  /** workers keep their attempts and come back to the next server; the ledger stays open */
+  close(): Promise<void>;
+}
+
+/** Above the largest document that anybody submits; below what would take the memory away. */
+const BODY_LIMIT_BYTES: number = 2 ** 30;
+
+/** Throws conflict when the port is taken. */
+export function startServer(options: ServeOptions): RunningServer {
+  const { ledger, stateDir, note } = options;
+  const accessPath = join(stateDir, "access.json");
+  const kept = readAccess(accessPath);
+  const token = kept?.token ?? newToken();
+  const engine = new Engine({ ledger, stateDir, now: Date.now });
+  for (const row of ledger.workflows()) if (row.endedMs === null) engine.load(row.id, false);
+  const sessions = createSessions({
+    engine,
+    note,
+    ...(options.heartbeatMs === undefined ? {} : { heartbeatMs: options.heartbeatMs }),
+  });
+  const api = createApi(engine, { stateDir });
+  const submissions = createSubmissions(engine);
+  const mayPass = createGuard(token);
+
+  /** Everything behind the token. */
+  async function answer(request: Request, keepOpen: (kept: Request) => void): Promise<Response> {
+    const { pathname } = new URL(request.url);
+    try {
+      if (pathname === "/api/v1/workflows" && request.method === "POST") {
+        keepOpen(request);
+        return await submissions.submit(request);
+      }
+      if (pathname === "/api/v1/workers" && request.method === "GET")
+        return Response.json({ workers: sessions.workers() });
+      const drain = /^\/api\/v1\/workers\/([^/]+)\/drain$/.exec(pathname);
+      if (drain && request.method === "POST")
+        return Response.json({ draining: sessions.drain(decodeURIComponent(drain[1]!)) });
+      const changed = /^\/api\/v1\/workflows\/([^/]+)\/(?:cancel|retry)$/.exec(pathname);
+      if (changed && request.method === "POST") takeUp(changed[1]!);
+    } catch (thrown) {
+      return errorResponse(toHoldallError(thrown));
+    }
+    return await api(request, { keepOpen });
+  }
+
+  /** A workflow that has ended may have work again: then it has to be the engine's. */
+  function takeUp(word: string): void {
+    const id = word === "latest" ? ledger.workflows().at(-1)?.id : Number(word);
+    if (id !== undefined && Number.isSafeInteger(id) && !engine.tasks(id) && ledger.workflow(id))
+      engine.load(id, false);
+  }
+
+  const settings = {
+    hostname: options.host,
+    maxRequestBodySize: BODY_LIMIT_BYTES,
+    idleTimeout: 60,
+    fetch(request: Request, server: Bun.Server<SocketData>) {
+      const { pathname } = new URL(request.url);
+      if (pathname === "/healthz") return Response.json({ ok: true });
+      if (!mayPass(request))
+        return errorResponse(
+          new HoldallError("unauthorized", "the token is missing or wrong", {
+            fix: "send `Authorization: Bearer TOKEN` with the token of the server's access.json",
+          }),
+        );
+      const upgraded = upgrade(request, server);
+      if (upgraded !== null) return upgraded;
+      return answer(request, (open) => server.timeout(open, 0));
+    },
+    websocket: sessions.websocket,
+  };
+
+  function upgrade(
+    request: Request,
+    server: Bun.Server<SocketData>,
+  ): Response | undefined | null {
+    try {
+      return sessions.upgrade(request, server);
+    } catch (thrown) {
+      return errorResponse(toHoldallError(thrown));
+    }
+  }
+
+  const server = listen(settings, options.port, kept && Number(new URL(kept.url).port), accessPath);
+  const shown = options.host.includes(":") ? `[${options.host}]` : options.host;
+  const access = { url: `http://${shown}:${server.port}`, token };
+  for (const path of [accessPath, ...options.accessFiles]) writeAccess(path, access);
+  const socket = listenOnOwnerSocket(
+    stateDir,
+    Object.assign((request: Request) => answer(request, () => {}), { close: () => api.close() }),
+  );
+  sessions.start();
+
+  return {
+    url: access.url,
+    engine,
+    sessions,
+    async close() {
+      sessions.stop();
+      await socket.close();
+      // Closing connections without a word is what tells workers to come back.
+      await server.stop(true);
+      await engine.whenDurable();
+      for (const tasks of engine.core.workflows.values())
+        if (!hasWorkLeft(tasks)) ledger.clearAssignments(tasks.workflow);
+      engine.close();
+      api.close();
+    },
+  };
+}
+
+function listen(
+  settings: Omit<Bun.Serve.Options<SocketData>, "port"> & { hostname: string },
+  port: number | null,
+  keptPort: number | null,
+  accessPath: string,
+): Bun.Server<SocketData> {
+  const wanted = port || keptPort || 0;
+  try {
+    return Bun.serve({ ...settings, port: wanted } as Bun.Serve.Options<SocketData>);
+  } catch (cause) {
+    const error = cause as Error & { code?: string };
+    if (error.code !== "EADDRINUSE" && wanted !== 0 && error.code !== "EACCES")
+      throw new HoldallError("usage", `cannot listen on ${settings.hostname}: ${error.message}`, {
+        fix: "give an address of this machine with --host",
+        cause,
+      });
+    throw new HoldallError("conflict", `port ${wanted} on ${settings.hostname} cannot be had: ${error.message}`, {
+      fix:
+        port || !keptPort
+          ? "choose another one with --port, or --port 0 for any"
+          : `end what uses it, or give another one with --port, or remove ${accessPath} (workers and scripts need the new file then)`,
+      cause,
+    });
+  }
+}

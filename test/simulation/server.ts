@@ -1,0 +1,305 @@
+/**
+ * The server of a simulation: the real engine over a ledger in memory, in simulated time. What a crash leaves is the disk; a restart
+ * goes through the engine's own loading. Sessions follow the rules of the real ones: a broken connection is waited for, silence beyond
+ * the loss time-out is not.
+ */
+import { HoldallError } from "../../src/core/error.ts";
+import { EdgeWatch } from "../../src/core/testing/edge-watch.ts";
+import { validate } from "../../src/core/validate.ts";
+import type { Effect } from "../../src/core/events.ts";
+import type { Ledger } from "../../src/ledger/ledger.ts";
+import type { ToServer, ToWorker } from "../../src/protocol/session.ts";
+import { Engine } from "../../src/server/engine.ts";
+import type { Clock } from "./clock.ts";
+import type { History } from "./history.ts";
+import { type Disk, openMemoryLedger } from "./memory-ledger.ts";
+import type { Mutant } from "./mutants.ts";
+import type { Connection } from "./network.ts";
+import type { Random } from "./random.ts";
+import type { SimWorker } from "./worker.ts";
+
+/** Silence after which a worker is lost. */
+export const LOSS_MS = 60;
+
+type CrashPoint = "before_commit" | "after_commit";
+
+interface Session {
+  worker: number;
+  process: SimWorker;
+  connection: Connection;
+}
+
+export interface ServerWorld {
+  clock: Clock;
+  draw: Random;
+  disk: Disk;
+  history: History;
+  edges: Set<string>;
+  embedded: boolean;
+  mutant: Mutant | null;
+  onDrained(process: SimWorker): void;
+}
+
+export class SimServer {
+  readonly #world: ServerWorld;
+  engine: Engine | null = null;
+  /** by number of the worker */
+  readonly #sessions = new Map<number, Session>();
+  readonly #schedulers = new Map<number, string | null>();
+  #crashAt: CrashPoint | null = null;
+  #diskFullUntilMs = 0;
+  /** counts lives: what an earlier one had planned does not happen */
+  #life = 0;
+  steps = 0;
+  /** it died in the middle of something; whatever is thrown then is not an error */
+  dying = false;
+  #effects: Effect[] = [];
+  #watch: EdgeWatch;
+
+  constructor(world: ServerWorld) {
+    this.#world = world;
+    this.#watch = new EdgeWatch(world.edges);
+  }
+
+  schedulerOf(worker: number): string | null | undefined {
+    return this.#schedulers.get(worker);
+  }
+
+  // ---- life and death
+
+  /** False when the disk refuses: to be tried again. */
+  start(): boolean {
+    const { clock, draw, disk, mutant } = this.#world;
+    const life = ++this.#life;
+    const mine = (work: () => void) => (): void => {
+      if (this.#life === life) work();
+    };
+    const ledger = this.#wrap(openMemoryLedger(disk));
+    const engine = new Engine({
+      ledger: mutant?.ledger?.(ledger) ?? ledger,
+      stateDir: "/simulated",
+      now: () => clock.nowMs,
+      core: { prefetchMs: 10, prefetchMax: 50 },
+      schedule: {
+        soon: (work) => clock.after(draw.between(0, 0.3), mine(work)),
+        later: (work, delayMs) => clock.after(delayMs, mine(work)),
+      },
+    });
+    this.#observe(engine);
+    this.engine = engine;
+    engine.listen({
+      drained: (worker) => {
+        const session = this.#sessions.get(worker);
+        if (session) this.#world.onDrained(session.process);
+      },
+    });
+    try {
+      for (const { id } of ledger.workflows()) engine.load(id, this.#world.embedded);
+    } catch (error) {
+      if (!(error instanceof HoldallError) || error.code !== "storage") throw error;
+      this.stop();
+      return false;
+    }
+    mutant?.loaded?.(engine.core);
+    // Workers that held attempts when the last life ended are waited for, then lost.
+    clock.after(
+      LOSS_MS,
+      mine(() => {
+        for (const worker of engine.absentWorkers()) this.#lose(worker, "worker_lost");
+      }),
+    );
+    return true;
+  }
+
+  /** All memory is gone. */
+  stop(): void {
+    this.#life++;
+    this.engine = null;
+    this.#crashAt = null;
+    this.dying = false;
+    this.#watch = new EdgeWatch(this.#world.edges);
+    for (const { connection } of this.#sessions.values()) connection.cut();
+    this.#sessions.clear();
+  }
+
+  crashAt(point: CrashPoint): void {
+    this.#crashAt = point;
+  }
+
+  fillDisk(forMs: number): void {
+    this.#diskFullUntilMs = Math.max(this.#diskFullUntilMs, this.#world.clock.nowMs + forMs);
+  }
+
+  /** The ledger as the engine sees it: it can refuse, and the machine can die before or after a commit. */
+  #wrap(ledger: Ledger): Ledger {
+    const { clock, history } = this.#world;
+    const refuse = (): void => {
+      if (clock.nowMs < this.#diskFullUntilMs)
+        throw new HoldallError("storage", "the simulated disk is full");
+    };
+    return {
+      ...ledger,
+      insertWorkflow: (definition, digest, options, nowMs) => {
+        refuse();
+        const row = ledger.insertWorkflow(definition, digest, options, nowMs);
+        history.submitted(row.id, definition);
+        return row;
+      },
+      addWorker: (...values) => {
+        refuse();
+        return ledger.addWorker(...values);
+      },
+      clearAssignments: (workflow) => {
+        refuse();
+        ledger.clearAssignments(workflow);
+      },
+      commit: (records) => {
+        if (this.#crashAt === "before_commit") this.#die();
+        refuse();
+        ledger.commit(records);
+        history.committed(records);
+        if (this.#crashAt === "after_commit") this.#die();
+      },
+    };
+  }
+
+  #die(): never {
+    this.dying = true;
+    throw new Crash("the simulated machine dies");
+  }
+
+  // ---- what the core does
+
+  /** Each step of the core begins with an empty list of effects: the moment to look at what the one before has left. */
+  #observe(engine: Engine): void {
+    const { mutant } = this.#world;
+    const { core } = engine;
+    const change = mutant?.effect;
+    Object.defineProperty(core, "effects", {
+      get: () => this.#effects,
+      set: (list: Effect[]) => {
+        this.check();
+        this.#effects = list;
+        if (!change) return;
+        list.push = (...effects: Effect[]): number => {
+          for (const effect of effects) {
+            const changed = change(effect, core);
+            if (changed) Array.prototype.push.call(list, changed);
+          }
+          return list.length;
+        };
+      },
+    });
+  }
+
+  check(): void {
+    if (!this.engine) return;
+    this.steps++;
+    this.#world.mutant?.stepped?.(this.engine.core);
+    this.#watch.look(this.engine.core);
+    if (!this.#world.mutant?.blind)
+      validate(this.engine.core, { absent: this.engine.absentWorkers() });
+  }
+
+  // ---- sessions
+
+  /** Frames of a connection arrive. */
+  arrive(process: SimWorker, connection: Connection, frames: readonly ToServer[]): void {
+    const { engine } = this;
+    if (!engine) return;
+    const { mutant } = this.#world;
+    for (const frame of frames) {
+      if (frame.type === "hello") {
+        this.#attach(engine, process, connection, frame);
+        continue;
+      }
+      const worker = this.#workerOf(process);
+      if (worker === null) continue;
+      const given = mutant?.toServer?.(frame, engine.core, worker) ?? frame;
+      if (mutant?.acknowledgesEarly && given.type === "finished")
+        this.#toWorker(process, connection, [{ type: "ack", seq: given.seq }]);
+      engine.receive(worker, [given]);
+    }
+  }
+
+  #workerOf(process: SimWorker): number | null {
+    for (const [id, known] of this.#world.disk.workers)
+      if (known.instance === process.instance) return id;
+    return null;
+  }
+
+  #attach(
+    engine: Engine,
+    process: SimWorker,
+    connection: Connection,
+    hello: Extract<ToServer, { type: "hello" }>,
+  ): void {
+    if (connection.isCut) return;
+    const { mutant } = this.#world;
+    try {
+      const offer = mutant?.offer?.(hello.offer) ?? hello.offer;
+      const held = mutant?.held?.(hello.held) ?? hello.held;
+      const id = this.#workerOf(process);
+      if (id !== null) this.#sessions.get(id)?.connection.cut();
+      const worker = engine.attach({ ...hello, offer, held }, (frames) =>
+        this.#toWorker(process, connection, frames),
+      );
+      this.#sessions.set(worker, { worker, process, connection });
+      this.#schedulers.set(worker, hello.offer.scheduler);
+    } catch (error) {
+      if (!(error instanceof HoldallError) || error.code !== "storage") throw error;
+      connection.cut(); // it will come again
+    }
+  }
+
+  #toWorker(process: SimWorker, connection: Connection, frames: readonly ToWorker[]): void {
+    for (const frame of frames)
+      if (frame.type === "ack")
+        for (const [workflow, task, attempt] of process.unacknowledged(frame.seq))
+          if (!this.#world.history.knows(workflow, task, attempt))
+            throw new Error(
+              `the result of attempt ${attempt} of task ${task} is acknowledged and not in the ledger`,
+            );
+    connection.toWorker(frames);
+  }
+
+  /** The server learns that a connection is gone; of one that was replaced already it need not care. */
+  closed(connection: Connection): void {
+    const session = [...this.#sessions.values()].find((each) => each.connection === connection);
+    if (!session || !this.engine) return;
+    this.#sessions.delete(session.worker);
+    const { worker, process } = session;
+    if (process.leaving) {
+      this.#lose(worker, "preempted");
+      return;
+    }
+    this.engine.detach(worker);
+    const life = this.#life;
+    this.#world.clock.after(LOSS_MS, () => {
+      if (this.#life === life && !this.#sessions.has(worker)) this.#lose(worker, "worker_lost");
+    });
+  }
+
+  /** Nothing was heard of it for too long. */
+  silent(connection: Connection): void {
+    for (const session of this.#sessions.values()) {
+      if (session.connection !== connection) continue;
+      this.#sessions.delete(session.worker);
+      this.#lose(session.worker, "worker_lost");
+    }
+  }
+
+  #lose(worker: number, outcome: "worker_lost" | "preempted"): void {
+    if (this.#world.mutant?.forgetsTheLost) return;
+    this.engine?.lose(worker, outcome);
+  }
+
+  drain(process: SimWorker): boolean {
+    const worker = this.#workerOf(process);
+    if (!this.engine || worker === null || !this.#sessions.has(worker)) return false;
+    this.engine.drainWorker(worker);
+    return true;
+  }
+}
+
+class Crash extends Error {}

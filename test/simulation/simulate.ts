@@ -1,0 +1,403 @@
+/** One seed from start to end: everything that goes wrong, then quiet, then the promise is checked. */
+import { HoldallError } from "../../src/core/error.ts";
+import type { Tasks } from "../../src/core/tasks.ts";
+import { isTerminal } from "../../src/core/states.ts";
+import { Clock } from "./clock.ts";
+import { History } from "./history.ts";
+import { createDisk } from "./memory-ledger.ts";
+import type { Mutant } from "./mutants.ts";
+import { Connection } from "./network.ts";
+import { type Fault, type FaultKind, makePlan, type Plan } from "./plan.ts";
+import { type Random, random } from "./random.ts";
+import { LOSS_MS, SimServer } from "./server.ts";
+import { type SimAttempt, SimWorker } from "./worker.ts";
+
+export interface SimulationOptions {
+  seed: number;
+  /** size of the workflow; a second one of a sixth may be added on the way */
+  tasks?: number;
+  /** only these faults, by their place in the plan; all unless told otherwise */
+  faults?: readonly number[] | null;
+  mutant?: Mutant | null;
+  log?: (line: string) => void;
+}
+
+export interface SimulationReport {
+  /** null: every promise was kept */
+  failure: string | null;
+  edges: Set<string>;
+  /** how many times each kind of fault took effect */
+  faults: Map<FaultKind, number>;
+  planned: number;
+  steps: number;
+  attempts: number;
+  accepted: number;
+}
+
+export const DEFAULT_TASKS = 200;
+/** Simulated happenings after which something goes round in circles. */
+const PATIENCE = 300_000;
+
+export function simulate(options: SimulationOptions): SimulationReport {
+  const world = new World(options);
+  let failure: string | null = null;
+  try {
+    world.run();
+  } catch (error) {
+    failure = error instanceof Error ? error.message : String(error);
+    if (options.log && error instanceof Error) options.log(error.stack ?? "");
+  }
+  return { failure, ...world.report() };
+}
+
+class World {
+  readonly #options: SimulationOptions;
+  readonly #plan: Plan;
+  readonly #clock = new Clock();
+  readonly #draw: Random;
+  readonly #disk = createDisk("simulated");
+  readonly #edges = new Set<string>();
+  readonly #effective = new Map<FaultKind, number>();
+  readonly #history: History;
+  readonly #server: SimServer;
+  /** the process in each slot */
+  readonly #processes: SimWorker[] = [];
+  readonly #connections = new Set<Connection>();
+  /** how attempts really ended, and which began */
+  readonly #truth = new Map<string, number>();
+  readonly #began = new Set<string>();
+  readonly #startMs: number;
+  #spawned = 0;
+  #submittedMore = false;
+
+  constructor(options: SimulationOptions) {
+    this.#options = options;
+    this.#plan = makePlan(options.seed, options.tasks ?? DEFAULT_TASKS);
+    this.#draw = random(options.seed, "network");
+    this.#startMs = this.#clock.nowMs;
+    const key = (workflow: number, task: number, attempt: number): string =>
+      `${workflow}/${task}/${attempt}`;
+    this.#history = new History({
+      outcome: (...attempt) => this.#truth.get(key(...attempt)),
+      started: (...attempt) => this.#began.has(key(...attempt)),
+      exists: (...attempt) => this.#processes.some((process) => process.has(...attempt)),
+      schedulerOf: (worker) => this.#server.schedulerOf(worker),
+    });
+    this.#server = new SimServer({
+      clock: this.#clock,
+      draw: random(options.seed, "server"),
+      disk: this.#disk,
+      history: this.#history,
+      edges: this.#edges,
+      embedded: this.#plan.embedded,
+      mutant: options.mutant ?? null,
+      onDrained: (process) => this.#leave(process),
+    });
+  }
+
+  run(): void {
+    const { definition, offers, faults } = this.#plan;
+    this.#server.start();
+    this.#server.engine!.submit(definition, "digest", NO_OUTPUT);
+    offers.forEach((_, slot) => this.#spawn(slot));
+    const chosen = this.#options.faults ? new Set(this.#options.faults) : null;
+    for (const fault of faults)
+      if (!chosen || chosen.has(fault.index))
+        this.#clock.after(fault.atMs, () => this.#strike(fault));
+    for (let happenings = 0; this.#step(); happenings++)
+      if (happenings > PATIENCE) throw new Error("it goes round in circles");
+    this.#finish();
+  }
+
+  #step(): boolean {
+    try {
+      return this.#clock.step();
+    } catch (error) {
+      if (!this.#server.dying) throw error;
+      this.#crash(this.#draw.between(1, 40));
+      return true;
+    }
+  }
+
+  #finish(): void {
+    this.#server.check();
+    this.#history.finish();
+    const { engine } = this.#server;
+    if (!engine) throw new Error("the server never came back");
+    for (const { id, endedMs } of engine.ledger.workflows()) {
+      const stored = new Map<number, number>();
+      for (const [task, , outcome] of engine.ledger.history(id).results) stored.set(task, outcome);
+      const expected = this.#history.results(id);
+      if (stored.size !== expected.size || [...expected].some(([task, o]) => stored.get(task) !== o))
+        throw new Error(`the ledger does not hold what was committed of workflow ${id}`);
+      if (endedMs === null) throw new Error(`the ledger does not say that workflow ${id} has ended`);
+    }
+    for (const process of this.#processes)
+      if (process.unacknowledgedCount > 0)
+        throw new Error(`${process.instance} waits for acknowledgements for ever`);
+  }
+
+  report(): Omit<SimulationReport, "failure"> {
+    return {
+      edges: this.#edges,
+      faults: this.#effective,
+      planned: this.#plan.faults.length,
+      steps: this.#server.steps,
+      attempts: this.#began.size,
+      accepted: this.#history.accepted,
+    };
+  }
+
+  // ---- workers
+
+  #spawn(slot: number): void {
+    const { seed, failureRate, offers } = this.#plan;
+    const process = new SimWorker(slot, `w${slot}.${this.#spawned++}`, offers[slot]!, {
+      clock: this.#clock,
+      seed,
+      failureRate,
+      observer: {
+        began: (attempt) => {
+          this.#began.add(`${attempt.workflow}/${attempt.task}/${attempt.attempt}`);
+        },
+        ended: (_, attempt, outcome) => this.#noteTruth(attempt, outcome),
+      },
+      flaws: this.#options.mutant?.worker ?? {},
+    });
+    this.#processes[slot] = process;
+    this.#connect(process);
+  }
+
+  #noteTruth({ workflow, task, attempt }: SimAttempt, outcome: number): void {
+    const key = `${workflow}/${task}/${attempt}`;
+    if (this.#truth.has(key)) throw new Error(`attempt ${attempt} of task ${task} ended twice`);
+    this.#truth.set(key, outcome);
+  }
+
+  #connect(process: SimWorker): void {
+    process.whenAwake(() => {
+      if (process.connection) return;
+      const again = (): void => this.#clock.after(this.#draw.between(3, 20), () => this.#connect(process));
+      if (!this.#server.engine || this.#clock.nowMs < process.cutOffUntilMs) {
+        again();
+        return;
+      }
+      const connection: Connection = new Connection(this.#clock, this.#draw, {
+        atServer: (frames) => this.#server.arrive(process, connection, frames),
+        atWorker: (frames) => {
+          if (process.connection === connection) process.receive(frames);
+        },
+        closedAtServer: () => {
+          this.#connections.delete(connection);
+          this.#server.closed(connection);
+        },
+        closedAtWorker: () =>
+          process.whenAwake(() => {
+            if (process.connection !== connection) return;
+            process.disconnected();
+            again();
+          }),
+      });
+      this.#connections.add(connection);
+      process.connected(connection);
+    });
+  }
+
+  /** A process ends in good order: once its results are acknowledged, or after some patience. */
+  #leave(process: SimWorker): void {
+    if (process.leaving) return;
+    process.leaving = true;
+    const untilMs = this.#clock.nowMs + 100;
+    const look = (): void => {
+      if (!process.alive) return;
+      if (process.unacknowledgedCount > 0 && this.#clock.nowMs < untilMs) {
+        this.#clock.after(2, look);
+        return;
+      }
+      this.#replace(process, this.#draw.between(1, 20));
+    };
+    look();
+  }
+
+  #replace(process: SimWorker, afterMs: number): void {
+    if (!process.alive) return;
+    process.die();
+    this.#clock.after(afterMs, () => {
+      if (this.#server.engine || !this.#plan.embedded) this.#spawn(process.slot);
+    });
+  }
+
+  // ---- the server
+
+  #crash(downMs: number): void {
+    this.#server.stop();
+    for (const connection of this.#connections) connection.cut();
+    if (this.#plan.embedded) for (const process of this.#processes) process.die();
+    const start = (): void => {
+      if (this.#server.engine) return;
+      if (!this.#server.start()) {
+        this.#clock.after(20, start);
+        return;
+      }
+      if (this.#plan.embedded) this.#processes.forEach(({ slot }) => this.#spawn(slot));
+    };
+    this.#clock.after(downMs, start);
+  }
+
+  // ---- what goes wrong
+
+  #strike(fault: Fault): void {
+    const took = this.#apply(fault);
+    if (took) this.#effective.set(fault.kind, (this.#effective.get(fault.kind) ?? 0) + 1);
+    this.#options.log?.(
+      `${(this.#clock.nowMs - this.#startMs).toFixed(1)} ms: fault ${fault.index} ${fault.kind}${took ? "" : " (not possible)"}`,
+    );
+  }
+
+  /** False when it could not happen just then. */
+  #apply(fault: Fault): boolean {
+    const process = this.#processes[fault.worker % this.#processes.length]!;
+    const { connection } = process;
+    const { engine } = this.#server;
+    const { forMs } = fault;
+    switch (fault.kind) {
+      case "server_crash":
+        if (!engine) return false;
+        this.#crash(forMs);
+        return true;
+      case "crash_before_commit":
+      case "crash_after_commit":
+        if (!engine) return false;
+        this.#server.crashAt(fault.kind === "crash_before_commit" ? "before_commit" : "after_commit");
+        return true;
+      case "disk_full":
+        this.#server.fillDisk(forMs * 2);
+        return true;
+      case "worker_death":
+        if (!process.alive) return false;
+        this.#replace(process, forMs);
+        return true;
+      case "submit_more":
+        return this.#submitMore();
+      case "cancel_tasks":
+      case "cancel_all":
+      case "retry":
+      case "rebuild":
+        return this.#interfere(fault);
+      case "drain":
+        return process.alive && this.#server.drain(process);
+      default:
+        return process.alive && connection !== null && this.#disturb(fault, process, connection);
+    }
+  }
+
+  /** Faults of a worker that is connected. */
+  #disturb({ kind, forMs, draw }: Fault, process: SimWorker, connection: Connection): boolean {
+    const untilLost = LOSS_MS + forMs;
+    switch (kind) {
+      case "worker_pause":
+        process.pause(forMs);
+        return true;
+      case "worker_pause_beyond_loss":
+        process.pause(untilLost);
+        this.#clock.after(LOSS_MS, () => this.#silence(process, connection));
+        return true;
+      case "worker_slow":
+        process.slowness = 2 + (draw % 8);
+        this.#clock.after(forMs * 3, () => {
+          process.slowness = 1;
+        });
+        return true;
+      case "disconnect":
+        connection.cut();
+        return true;
+      case "disconnect_late_frames":
+        connection.cut({ lateFrames: true });
+        return true;
+      case "half_open":
+        connection.cut({ silentForMs: forMs });
+        return true;
+      case "partition":
+        connection.stall(forMs);
+        process.cutOffUntilMs = this.#clock.nowMs + forMs;
+        return true;
+      case "partition_beyond_loss":
+        connection.stall(untilLost);
+        process.cutOffUntilMs = this.#clock.nowMs + untilLost;
+        this.#clock.after(LOSS_MS, () => this.#silence(process, connection));
+        return true;
+      case "duplicate_frame":
+        return process.repeatLastFrame();
+      case "executor_failure":
+        process.failExecutor();
+        return true;
+      case "preempt":
+        if (process.leaving) return false;
+        process.stop();
+        this.#leave(process);
+        return true;
+      default:
+        throw new Error(`nobody knows how to make ${kind} happen`);
+    }
+  }
+
+  /** The server has heard nothing for too long, and gives up on the connection; what is on its way arrives late. */
+  #silence(process: SimWorker, connection: Connection): void {
+    if (connection.isCut || !process.alive) return;
+    this.#server.silent(connection);
+    connection.cut({ lateFrames: true });
+  }
+
+  #submitMore(): boolean {
+    if (this.#submittedMore || !this.#server.engine) return false;
+    try {
+      this.#server.engine.submit(this.#plan.more, "more", NO_OUTPUT);
+    } catch (error) {
+      if (!(error instanceof HoldallError) || error.code !== "storage") throw error;
+      return false;
+    }
+    this.#submittedMore = true;
+    return true;
+  }
+
+  /** Users cancel and retry. */
+  #interfere({ kind, index, draw, forMs }: Fault): boolean {
+    const { engine } = this.#server;
+    const workflow = this.#submittedMore && draw % 4 === 0 ? 2 : 1;
+    const tasks = engine?.tasks(workflow);
+    if (!engine || !tasks) return false;
+    const dice = random(this.#plan.seed, "user", index);
+    if (kind === "cancel_all") {
+      engine.event({ type: "cancel", workflow, tasks: null, reason: "enough" });
+      // Most people think better of it.
+      if (dice.chance(0.8)) this.#clock.after(forMs, () => this.#retryAll(workflow));
+      return true;
+    }
+    const count = dice.integer(1, kind === "rebuild" ? 3 : 25);
+    const list = pickTasks(tasks, count, dice, kind === "cancel_tasks");
+    if (list.length === 0) return false;
+    if (kind === "cancel_tasks")
+      engine.event({ type: "cancel", workflow, tasks: list, reason: "not these" });
+    else engine.event({ type: "retry", workflow, tasks: list, rebuild: kind === "rebuild" });
+    return true;
+  }
+
+  #retryAll(workflow: number): void {
+    const tasks = this.#server.engine?.tasks(workflow);
+    if (!tasks) return;
+    const list = Array.from(tasks.state.keys()).filter((task) => isTerminal(tasks.state[task]!));
+    this.#server.engine!.event({ type: "retry", workflow, tasks: list, rebuild: false });
+  }
+}
+
+const NO_OUTPUT = { stdout: "none", stderr: "none", outputDir: null } as const;
+
+/** Tasks that have not ended (to be canceled), or that have (to run again), in ascending order. */
+function pickTasks(tasks: Tasks, count: number, dice: Random, open: boolean): number[] {
+  const picked = new Set<number>();
+  for (let tries = count * 4; tries > 0 && picked.size < count; tries--) {
+    const task = dice.integer(0, tasks.state.length - 1);
+    if (isTerminal(tasks.state[task]!) !== open) picked.add(task);
+  }
+  return [...picked].sort((a, b) => a - b);
+}
