@@ -38,8 +38,9 @@ export async function runCli(
     briefs: {
       ...text_en.briefs,
       help: "this text",
-      argumentEscapeSequence:
-        words[0] === "run" ? "the command of ad-hoc tasks follows" : "no flags follow",
+      argumentEscapeSequence: takesCommand(words)
+        ? "the command of ad-hoc tasks follows"
+        : "no flags follow",
     },
   };
   const context: CliContext = {
@@ -66,7 +67,7 @@ export async function runCli(
         localization: { text },
       }),
       // Elsewhere -- is what it is everywhere: names that begin with "-" follow.
-      rest === null || words[0] === "run" ? words : [...words, "--", ...rest],
+      rest === null || takesCommand(words) ? words : [...words, "--", ...rest],
       context,
     );
   } catch (error) {
@@ -76,6 +77,11 @@ export async function runCli(
   const error = toHoldallError(failure);
   printError(error, io, json);
   return error.exitCode;
+}
+
+/** Whether what follows -- is the user's own command. */
+function takesCommand(words: readonly string[]): boolean {
+  return words[0] === "run" || words[0] === "submit";
 }
 
 /** "holdall bench spawn": the words that name a command. */

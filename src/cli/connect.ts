@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { ClientError } from "../client/error.ts";
 import { createClient, type HoldallClient } from "../client/client.ts";
 import { ERROR_CODES, type ErrorCode, HoldallError, toHoldallError } from "../core/error.ts";
+import { accessFrom } from "./find-server.ts";
 import type { StateDir } from "./state-dir.ts";
 import { requireStateDir } from "./state-dir.ts";
 
@@ -65,6 +66,7 @@ export async function connect(
   stateDir: StateDir,
   deps: ConnectDeps = realConnectDeps,
 ): Promise<Connection> {
+  if (stateDir.access !== undefined) return toServer(stateDir.access, deps);
   requireStateDir(stateDir);
   const giveUpAt = deps.now() + OWNER_WAIT_MS;
   for (;;) {
@@ -87,6 +89,24 @@ export async function connect(
     }
     await deps.wait(OWNER_RETRY_MS);
   }
+}
+
+/** A server anywhere; whether it answers shows with the first request. */
+function toServer(path: string, deps: ConnectDeps): Connection {
+  const { url, token } = accessFrom(path);
+  const client = createClient({
+    baseUrl: url,
+    token,
+    fetch: (request) => deps.fetch(request, null),
+  });
+  const owner: Owner = {
+    pid: 0,
+    host: new URL(url).host,
+    started_ms: 0,
+    command: "",
+    socket: null,
+  };
+  return { client, owner: { ...owner, url }, close: async () => {} };
 }
 
 function clientOf(owner: Owner, stateDir: string, deps: ConnectDeps): HoldallClient | null {

@@ -86,7 +86,8 @@ async function start(
     },
   };
   const open =
-    parts.openExecutor ?? ((to: ExecutorEvents, dir: string) => openExecutor(to, { stateDir: dir }));
+    parts.openExecutor ??
+    ((to: ExecutorEvents, dir: string) => openExecutor(to, { stateDir: dir }));
   const executor = await open(events, stateDir);
   undo.push(() => executor.close());
 
@@ -261,7 +262,11 @@ function refuseTooLarge(
 }
 
 function unitOf(resource: string): string {
-  return resource === "runtime" ? "of run time" : resource === "memory" || resource === "disk" ? `of ${resource}` : resource;
+  return resource === "runtime"
+    ? "of run time"
+    : resource === "memory" || resource === "disk"
+      ? `of ${resource}`
+      : resource;
 }
 
 function optionOf(resource: string): string {

@@ -6,13 +6,21 @@ import { doctorCommand } from "./commands/doctor.ts";
 import { logsCommand } from "./commands/logs.ts";
 import { retryCommand } from "./commands/retry.ts";
 import { runCommand } from "./commands/run.ts";
+import { serveCommand } from "./commands/serve.ts";
 import { statusCommand } from "./commands/status.ts";
+import { submitCommand } from "./commands/submit.ts";
 import { tasksCommand } from "./commands/tasks.ts";
+import { waitCommand } from "./commands/wait.ts";
+import { workerCommand } from "./commands/worker.ts";
 import type { CliContext } from "./context.ts";
 
 export const routes: RouteMap<CliContext> = buildRouteMap({
   routes: {
     run: runCommand,
+    serve: serveCommand,
+    worker: workerCommand,
+    submit: submitCommand,
+    wait: waitCommand,
     status: statusCommand,
     tasks: tasksCommand,
     logs: logsCommand,

@@ -2,6 +2,7 @@
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { HoldallError } from "../core/error.ts";
+import type { WorkflowDefinition } from "../core/workflow.ts";
 import type { Offer } from "../protocol/session.ts";
 import type { RunRequest } from "./embedded-types.ts";
 import type { Io } from "./io.ts";
@@ -63,11 +64,32 @@ export async function runRequest(words: RunWords, machine?: Machine): Promise<Ru
     what: await whatToRun(words),
     fresh: flags.fresh === true,
     offer,
-    outputDir: flags.outputDir === undefined ? null : resolve(io.cwd, flags.outputDir),
+    outputDir: outputDirOf(flags, io),
     stdout: flags.stdout ?? "capture",
     stderr: flags.stderr ?? "capture",
     timeoutSeconds: flags.timeout ?? null,
   };
+}
+
+/** What `submit` sends: a document or a command after --. Throws as runRequest does; asks no server. */
+export async function definitionToSubmit(words: RunWords): Promise<WorkflowDefinition> {
+  const { target, io } = words;
+  const isFile =
+    target === undefined ||
+    statSync(resolve(io.cwd, target), { throwIfNoEntry: false }) !== undefined;
+  if (words.verbatim === null && target !== undefined && isId(target) && !isFile) {
+    throw usage(
+      `${target} is the ID of a workflow, which has been submitted`,
+      `holdall wait ${target}, or give a document`,
+    );
+  }
+  const what = await whatToRun(words);
+  if (what.kind === "workflow") throw usage("a document is needed");
+  return what.definition;
+}
+
+export function outputDirOf(flags: RunFlags, io: Pick<Io, "cwd">): string | null {
+  return flags.outputDir === undefined ? null : resolve(io.cwd, flags.outputDir);
 }
 
 async function whatToRun({ flags, target, verbatim, io }: RunWords): Promise<RunRequest["what"]> {

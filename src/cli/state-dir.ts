@@ -14,6 +14,30 @@ export interface StateDir {
   from: string;
   /** " --state-dir D" when a command that we propose has to repeat it, else "" */
   flag: string;
+  /** absolute: a server's access file named by the user; then the directory above does not matter */
+  access?: string;
+}
+
+export const ACCESS_VARIABLE = "HOLDALL_ACCESS";
+
+/**
+ * Whom to ask: --access FILE, else --state-dir, else HOLDALL_ACCESS, else the state directory here. What was typed counts before
+ * what the environment says.
+ */
+export function serverPlace(
+  io: Pick<Io, "cwd" | "env">,
+  flags: { access?: string | undefined; stateDir?: string | undefined },
+): StateDir {
+  const place = stateDirOf(io, flags.stateDir);
+  if (flags.access !== undefined)
+    return {
+      ...place,
+      access: resolve(io.cwd, flags.access),
+      flag: ` --access ${shellWord(flags.access)}`,
+    };
+  const variable = io.env[ACCESS_VARIABLE] ?? "";
+  if (flags.stateDir !== undefined || variable === "") return place;
+  return { ...place, access: resolve(io.cwd, variable), flag: "" };
 }
 
 /** `--state-dir`, else HOLDALL_STATE_DIR, else `.holdall` in the current directory. */

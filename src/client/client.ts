@@ -10,9 +10,11 @@ import type {
   TaskDetail,
   TaskItem,
   TaskPage,
+  WorkerItem,
   WorkflowStatus,
   WorkflowSummary,
 } from "../protocol/api.ts";
+import type { SubmitAnswer, SubmitRequest } from "../protocol/submission.ts";
 import { ClientError, errorOf } from "./error.ts";
 
 export { ClientError } from "./error.ts";
@@ -77,6 +79,11 @@ export interface HoldallClient {
     id: WorkflowRef,
     request: { tasks?: string[]; states?: TaskStateName[] },
   ): Promise<{ reset: number }>;
+  /** answered once it is durable; the same idempotency key gives the same workflow */
+  submit(request: SubmitRequest): Promise<SubmitAnswer>;
+  workers(): Promise<WorkerItem[]>;
+  /** a worker's number, a host, or "all" */
+  drainWorkers(which: string): Promise<{ draining: number }>;
 }
 
 export function createClient(options: ClientOptions = {}): HoldallClient {
@@ -145,6 +152,11 @@ export function createClient(options: ClientOptions = {}): HoldallClient {
     },
     cancel: (id, request) => post(`${workflowPath(id)}/cancel`, request),
     retry: (id, request) => post(`${workflowPath(id)}/retry`, request),
+    submit: (request) => post("/api/v1/workflows", request),
+    async workers() {
+      return (await json<{ workers: WorkerItem[] }>("/api/v1/workers")).workers;
+    },
+    drainWorkers: (which) => post(`/api/v1/workers/${encodeURIComponent(which)}/drain`, {}),
   };
 }
 

@@ -16,11 +16,13 @@ import {
   FAILED,
   OUTCOME_OK,
   OUTCOMES,
-  OWN_FAILURES,
+  READY,
   RUNNING,
   SUCCEEDED,
 } from "./states.ts";
 import type { Tasks } from "./tasks.ts";
+import { breaker, judgeFailure, NO_FAILURES } from "./faults.ts";
+import { cancel } from "./control.ts";
 import { classOf, derive, makeReady, propagate, setState } from "./tasks.ts";
 import type { Block } from "./workflow.ts";
 
@@ -117,7 +119,10 @@ function occupy(worker: WorkerState, cls: ReadyClass, started: boolean): void {
   take(worker.free, cls.requirement, 1);
 }
 
-/** Has a worker end attempts that nobody wants; those that run keep their room until it has. */
+/**
+ * Has a worker end attempts that nobody wants. Until it has, they count like others of their class: when one of them ends, the worker
+ * starts the next that waits there, wanted or not.
+ */
 function haunt(
   core: Core,
   worker: WorkerState,
@@ -129,12 +134,21 @@ function haunt(
   if (list.length === 0) return;
   const tasks = core.workflows.get(workflow);
   list.forEach((task, i) => {
-    if (!started[i] || !tasks || task >= tasks.state.length) return;
+    if (!tasks || task >= tasks.state.length) return;
     const cls = classOf(tasks, task);
     worker.ghosts.set(attemptKey(workflow, task, attempts[i]!), cls);
-    worker.running++;
-    take(worker.free, cls.requirement, 1);
+    occupy(worker, cls, started[i]!);
   });
+  kill(core, worker, workflow, list, attempts);
+}
+
+function kill(
+  core: Core,
+  worker: WorkerState,
+  workflow: number,
+  list: readonly number[],
+  attempts: readonly number[],
+): void {
   core.effects.push({
     type: "kill",
     worker: worker.id,
@@ -145,33 +159,22 @@ function haunt(
   });
 }
 
-/** A workflow is about to be forgotten: what runs of it is ended, and keeps its room until then. */
+/** A workflow is about to be forgotten: what workers have of it is ended, and keeps its room until then. */
 export function abandon(core: Core, tasks: Tasks): void {
   for (const worker of core.workers.values()) {
     const list: number[] = [];
     for (let task = 0; task < tasks.owner.length; task++)
       if (tasks.owner[task] === worker.id) list.push(task);
     if (list.length === 0) continue;
-    const running = new Map<ReadyClass, number>();
-    for (const cls of new Set(tasks.classes)) {
-      const holding = worker.holding.get(cls.id);
-      if (!holding) continue;
-      running.set(cls, holding.running);
-      release(core, worker, cls, holding.held);
-    }
-    // Which of them run is the worker's business: as many as may, in the order in which they were given.
-    const started = list.map((task) => {
-      const cls = classOf(tasks, task);
-      const left = running.get(cls) ?? 0;
-      running.set(cls, left - 1);
-      return left > 0;
-    });
     const attempts = list.map((task) => tasks.attempt[task]!);
-    haunt(core, worker, tasks.workflow, list, attempts, started);
+    list.forEach((task, i) =>
+      worker.ghosts.set(attemptKey(tasks.workflow, task, attempts[i]!), classOf(tasks, task)),
+    );
+    kill(core, worker, tasks.workflow, list, attempts);
   }
 }
 
-/** True when it was a ghost; its room is free again. */
+/** True when it was a ghost: its room is free again, or taken by the next of its class. */
 function banish(
   core: Core,
   worker: WorkerState | undefined,
@@ -183,37 +186,56 @@ function banish(
   const cls = worker?.ghosts.get(key);
   if (!worker || !cls) return false;
   worker.ghosts.delete(key);
-  worker.running--;
-  take(worker.free, cls.requirement, -1);
-  core.dirty.add(worker);
+  release(core, worker, cls, 1);
   return true;
 }
 
-export function loseWorker(core: Core, id: number, outcome: "worker_lost" | "preempted"): void {
+export function loseWorker(
+  core: Core,
+  id: number,
+  outcome: "worker_lost" | "preempted",
+  nowMs: number,
+): void {
   const worker = core.workers.get(id);
   core.workers.delete(id);
   if (worker) core.dirty.delete(worker);
   for (const tasks of core.workflows.values()) {
     const lost: number[] = [];
-    const attempts: number[] = [];
-    const { owner } = tasks;
-    for (let task = 0; task < owner.length; task++) {
-      if (owner[task] !== id) continue;
-      lost.push(task);
-      attempts.push(tasks.attempt[task]!);
-      owner[task] = 0;
-    }
+    const { owner, state } = tasks;
+    for (let task = 0; task < owner.length; task++) if (owner[task] === id) lost.push(task);
     if (lost.length === 0) continue;
+    const verdicts = new Uint8Array(lost.length);
+    const reasons: [number, string][] = [];
     core.effects.push({
       type: "lost",
       worker: id,
       workflow: tasks.workflow,
       tasks: lost,
-      attempts,
+      attempts: lost.map((task) => tasks.attempt[task]!),
       outcome,
+      verdicts,
+      reasons,
     });
-    for (let i = lost.length - 1; i >= 0; i--) waitAgain(core, tasks, lost[i]!);
-    checkEnded(core, tasks);
+    // From the last to the first, so that the first comes to stand first in its queue.
+    for (let i = lost.length - 1; i >= 0; i--) {
+      const task = lost[i]!;
+      owner[task] = 0;
+      if (state[task] !== ASSIGNED && state[task] !== RUNNING) {
+        runAgain(core, tasks, task);
+        continue;
+      }
+      const end = {
+        outcome: OUTCOMES.indexOf(outcome),
+        exit: null,
+        started: state[task] === RUNNING,
+        attempt: tasks.attempt[task]!,
+        recoveryFailed: false,
+      };
+      const { accepted, reason } = fail(core, tasks, task, end, nowMs);
+      if (accepted) verdicts[i] = VERDICT_ACCEPTED;
+      if (accepted && reason !== null) reasons.push([i, reason]);
+    }
+    settle(core, tasks);
   }
 }
 
@@ -250,11 +272,12 @@ export function isLive(tasks: Tasks, worker: number, task: number, attempt: numb
   return tasks.owner[task] === worker && tasks.attempt[task] === attempt;
 }
 
-export function finished(core: Core, workerId: number, batch: Finished): void {
+export function finished(core: Core, workerId: number, batch: Finished, nowMs: number): void {
   const tasks = core.workflows.get(batch.workflow);
   const size = batch.tasks.length;
   const verdicts = new Uint8Array(size);
-  core.effects.push({ type: "verdicts", worker: workerId, batch, verdicts });
+  const reasons: [number, string][] = [];
+  core.effects.push({ type: "verdicts", worker: workerId, batch, verdicts, reasons });
   const worker = core.workers.get(workerId);
   let released = 0;
   let cls: ReadyClass | null = null;
@@ -283,11 +306,40 @@ export function finished(core: Core, workerId: number, batch: Finished): void {
       learn(own.category, batch.wallUs[i]!);
       propagate(tasks, task, core.sink);
     } else {
-      verdicts[i] = fail(core, tasks, task, batch.outcomes[i]!);
+      const end = {
+        outcome: batch.outcomes[i]!,
+        exit: batch.exits?.[i] ?? null,
+        started: true,
+        attempt: batch.attempts[i]!,
+        recoveryFailed: batch.recoveryFailed?.includes(i) ?? false,
+      };
+      const { accepted, reason } = fail(core, tasks, task, end, nowMs);
+      verdicts[i] = accepted ? VERDICT_ACCEPTED : VERDICT_OTHER;
+      if (reason !== null) reasons.push([i, reason]);
     }
   }
   if (worker && cls) release(core, worker, cls, released);
-  if (tasks) checkEnded(core, tasks);
+  if (tasks) settle(core, tasks);
+}
+
+/** After tasks have ended: breaks off a workflow that has failed too often, and says when nothing is left to do. */
+function settle(core: Core, tasks: Tasks): void {
+  const failed = tasks.counts[FAILED]!;
+  if (failed > 0 && !tasks.brokenOff) {
+    const what = breaker(tasks.definition, { failed });
+    if (what !== "go") {
+      tasks.brokenOff = true;
+      const waiting: number[] = [];
+      for (let task = 0; task < tasks.state.length; task++)
+        if (tasks.state[task] === BLOCKED || tasks.state[task] === READY) waiting.push(task);
+      const reason =
+        what === "stop"
+          ? "a task failed, and on_failure is stop"
+          : `${failed} tasks failed: max_failures is reached`;
+      cancel(core, tasks.workflow, what === "stop" ? null : waiting, reason);
+    }
+  }
+  checkEnded(core, tasks);
 }
 
 function learn(category: Category, wallUs: number): void {
@@ -296,23 +348,60 @@ function learn(category: Category, wallUs: number): void {
   category.meanWallUs += (wallUs - category.meanWallUs) / Math.min(category.samples, 64);
 }
 
-function fail(core: Core, tasks: Tasks, task: number, outcomeNumber: number): number {
-  const outcome = OUTCOMES[outcomeNumber]!;
-  if (outcome === "worker_lost" || outcome === "preempted") {
-    putBack(core, tasks, task);
-    return VERDICT_OTHER;
+/** How an attempt ended, as far as it matters for what follows. */
+interface End {
+  /** index into OUTCOMES */
+  outcome: number;
+  /** exit code, or -signal, or null */
+  exit: number | null;
+  started: boolean;
+  attempt: number;
+  /** the recovery command before it failed: the attempt itself never ran */
+  recoveryFailed: boolean;
+}
+
+/** What follows from a failed attempt: the task waits again, or has failed. The reason is for people, where there is a choice. */
+function fail(
+  core: Core,
+  tasks: Tasks,
+  task: number,
+  end: End,
+  nowMs: number,
+): { accepted: boolean; reason: string | null } {
+  const outcome = OUTCOMES[end.outcome]!;
+  tasks.recovery.delete(task);
+  if (outcome === "ok" || outcome === "canceled" || outcome === "superseded" || end.recoveryFailed) {
+    setState(tasks, task, outcome === "canceled" ? CANCELED : FAILED);
+    propagate(tasks, task, core.sink);
+    return { accepted: true, reason: null };
   }
-  if (OWN_FAILURES.has(outcome)) {
-    const failures = (tasks.failures.get(task) ?? 0) + 1;
-    tasks.failures.set(task, failures);
-    if (failures <= policyOf(tasks, task).retries) {
-      putBack(core, tasks, task);
-      return VERDICT_OTHER;
-    }
+  const exitCode = end.exit !== null && end.exit < 0 ? 128 - end.exit : end.exit;
+  const policy = policyOf(tasks, task);
+  const judgement = judgeFailure({
+    policy,
+    outcome,
+    exitCode,
+    started: end.started,
+    counts: tasks.failures.get(task) ?? NO_FAILURES,
+    attempt: end.attempt,
+    task,
+    workflow: tasks.workflow,
+  });
+  if (judgement.counts !== NO_FAILURES) tasks.failures.set(task, judgement.counts);
+  const reason = policy.retries > 0 || policy.faults ? judgement.reason : null;
+  if (judgement.verdict === "fail") {
+    setState(tasks, task, FAILED);
+    propagate(tasks, task, core.sink);
+    return { accepted: true, reason: outcome === "worker_lost" ? judgement.reason : reason };
   }
-  setState(tasks, task, outcome === "canceled" ? CANCELED : FAILED);
-  propagate(tasks, task, core.sink);
-  return VERDICT_ACCEPTED;
+  if (judgement.recovery !== null)
+    tasks.recovery.set(task, { command: judgement.recovery, exitCode: exitCode ?? 0 });
+  if (judgement.delayMs > 0) {
+    tasks.notBefore.set(task, nowMs + judgement.delayMs);
+    core.timers.add({ atMs: nowMs + judgement.delayMs, workflow: tasks.workflow, task });
+  }
+  putBack(core, tasks, task);
+  return { accepted: false, reason };
 }
 
 export function policyOf(tasks: Tasks, task: number): Block {
@@ -348,6 +437,8 @@ function runAgain(core: Core, tasks: Tasks, task: number): void {
   if (!tasks.again.delete(task)) return;
   core.effects.push({ type: "reset", workflow: tasks.workflow, tasks: [task] });
   tasks.failures.delete(task);
+  tasks.recovery.delete(task);
+  tasks.brokenOff = false;
   setState(tasks, task, BLOCKED);
   derive(tasks, core.sink);
 }

@@ -62,8 +62,11 @@ export function retry(core: Core, workflow: number, list: readonly number[], reb
     }
     reset.push(task);
     tasks.failures.delete(task);
+    tasks.recovery.delete(task);
+    tasks.notBefore.delete(task);
     setState(tasks, task, BLOCKED);
   }
+  if (reset.length > 0) tasks.brokenOff = false;
   if (reset.length > 0) core.effects.push({ type: "reset", workflow, tasks: reset });
   derive(tasks, core.sink);
   checkEnded(core, tasks);

@@ -51,7 +51,7 @@ export interface WorkerState {
   /** attempts that occupy the worker, for queue depth */
   running: number;
   holding: Map<number, Holding>;
-  /** attempts it is to end, by workflow/task/attempt, with the class whose room they take */
+  /** attempts it is to end, by workflow/task/attempt; they count in `holding` of their class */
   ghosts: Map<string, ReadyClass>;
   /** its connection is broken */
   absent: boolean;
@@ -116,7 +116,7 @@ export function apply(core: Core, event: CoreEvent, nowMs: number): Effect[] {
       leaveWorker(core, event.worker);
       break;
     case "worker_lost":
-      loseWorker(core, event.worker, event.outcome);
+      loseWorker(core, event.worker, event.outcome, nowMs);
       break;
     case "drain_worker":
       drainWorker(core, event.worker);
@@ -125,7 +125,7 @@ export function apply(core: Core, event: CoreEvent, nowMs: number): Effect[] {
       started(core, event.worker, event.workflow, event.tasks, event.attempts);
       break;
     case "finished":
-      finished(core, event.worker, event.batch);
+      finished(core, event.worker, event.batch, nowMs);
       break;
     case "revoked":
       revoked(core, event.worker, event.workflow, event.tasks, event.attempts);
@@ -219,14 +219,17 @@ function categoryOf(core: Core, workflow: number, name: string): Category {
 
 function restore(tasks: Tasks, restored: Restored): void {
   tasks.attempt.set(restored.attempts);
-  for (const [task, count] of restored.failures) tasks.failures.set(task, count);
+  for (const [task, counts] of restored.failures) tasks.failures.set(task, counts);
+  for (const [task, recovery] of restored.recovery ?? []) tasks.recovery.set(task, recovery);
   for (let task = 0; task < restored.states.length; task++) {
     const state = restored.states[task]!;
     if (state === SUCCEEDED || state === FAILED || state === CANCELED) setState(tasks, task, state);
   }
   for (const [worker, task, attempt] of restored.live) {
-    if (tasks.state[task] !== BLOCKED || tasks.attempt[task] !== attempt) continue;
-    setState(tasks, task, ASSIGNED);
+    const now = tasks.state[task];
+    if ((now !== BLOCKED && now !== CANCELED) || tasks.attempt[task] !== attempt) continue;
+    // The attempt of a canceled task is dying somewhere, and its end is still to be recorded.
+    if (now === BLOCKED) setState(tasks, task, ASSIGNED);
     tasks.owner[task] = worker;
   }
 }

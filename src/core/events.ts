@@ -1,4 +1,6 @@
 /** What happens to the core and what it wants done. Plain data: the shell, the simulation and the tests speak it. */
+import type { FailureCounts } from "./faults.ts";
+import type { Recovery } from "./tasks.ts";
 import type { WorkflowDefinition } from "./workflow.ts";
 
 /** What a worker offers; see protocol/session.ts. */
@@ -21,8 +23,10 @@ export interface Restored {
   states: Uint8Array;
   /** highest attempt number handed out */
   attempts: Uint16Array;
-  /** own failures since the last reset, for tasks that have any */
-  failures: ReadonlyMap<number, number>;
+  /** failures since the last reset, for tasks that have any */
+  failures: ReadonlyMap<number, FailureCounts>;
+  /** commands that have to run before the next attempt */
+  recovery?: ReadonlyMap<number, Recovery>;
   /** attempts that may still be alive on workers that come back: [worker, task, attempt] */
   live: readonly (readonly [worker: number, task: number, attempt: number])[];
 }
@@ -34,7 +38,11 @@ export interface Finished {
   tasks: readonly number[];
   attempts: readonly number[];
   outcomes: readonly number[];
+  /** exit code, or -signal, or null */
+  exits?: readonly (number | null)[];
   wallUs: readonly number[];
+  /** positions of attempts that never ran, because the recovery command before them failed */
+  recoveryFailed?: readonly number[];
 }
 
 /** Attempts of one workflow that a worker has, or whose results it has. */
@@ -101,7 +109,14 @@ export type Effect =
       /** how many of this class the worker may run at a time from now on; what it holds beyond that waits there */
       width: number;
     }
-  | { type: "verdicts"; worker: number; batch: Finished; verdicts: Uint8Array }
+  | {
+      type: "verdicts";
+      worker: number;
+      batch: Finished;
+      verdicts: Uint8Array;
+      /** for people: why a failed attempt is, or is not, tried again, by position */
+      reasons: [position: number, text: string][];
+    }
   | {
       type: "lost";
       worker: number;
@@ -109,6 +124,9 @@ export type Effect =
       tasks: number[];
       attempts: number[];
       outcome: "worker_lost" | "preempted";
+      /** VERDICT_ACCEPTED where the task has failed by it (its crash limit is reached) */
+      verdicts: Uint8Array;
+      reasons: [position: number, text: string][];
     }
   | {
       type: "kill";

@@ -76,6 +76,8 @@ function mayRun(worker: WorkerState, cls: ReadyClass, nowMs: number): boolean {
 }
 
 function room(worker: WorkerState, cls: ReadyClass): number {
+  // What is left there of a workflow that was loaded anew may need something else under the same name.
+  if ((worker.holding.get(cls.id)?.cls ?? cls) !== cls) return 0;
   const { maxParallel } = worker.capacity;
   if (maxParallel !== null) return Math.min(cls.ready, maxParallel - worker.running);
   return fitCount(worker.free, cls.requirement, cls.ready);

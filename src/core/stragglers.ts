@@ -3,12 +3,13 @@
  *
  * Work Queue aborts after multiplier × average. Where run times differ by nature, that ends healthy tasks: with
  * lognormal times of σ = 1.5 and multiplier 3 it ends 7 % of them, and of two kinds of tasks in one category it ends
- * all of the longer kind, for ever, as those never enter the average. Here the multiple is only a floor:
+ * all of the longer kind, again and again, as those do not enter the average. Here the multiple is only a floor:
  *
- * - the limit is never below what times spread like those seen reach once in 2,000 attempts (`usualLimitUs`);
+ * - the limit is never below what times spread like those seen reach about once in 2,000 attempts (`usualLimitUs`);
  * - an aborted task gets four times as long on its next attempt;
- * - what cannot be seen in few samples (a kind of task not met yet) is bounded by `AbortTrust`: a category has
- *   few aborts whose worth is unknown, and has more once its aborts turn out to have been right.
+ * - whether long attempts are the task's or the worker's doing cannot be seen in their times, but an abort tells: the
+ *   task's next attempt is faster, or it is not. `AbortTrust` keeps that account. It bounds the wrong aborts whatever
+ *   the distribution: at most 2, plus 1 in 2,000 completions, plus as many as were right.
  */
 import type { Durations } from "./durations.ts";
 import { logSpread, meanUs, medianUs, quantileUs } from "./durations.ts";
@@ -18,11 +19,13 @@ export interface AbortOptions {
   minSamples?: number;
   /** earlier aborts of this task; default 0 */
   aborts?: number;
+  /** share of the completions that counts as healthy beyond doubt; default 0.99, see `AbortTrust.tail` */
+  tail?: number;
   /** no attempt is aborted earlier; default 1 s: below that, starting it elsewhere costs as much as it saves */
   leastUs?: number;
 }
 
-/** An abort has to be much too early for three in a row to hit one task: 4³ = 64 times the usual limit. */
+/** Of a task that is long by nature little is lost: all its aborted attempts together take a third of the last one. */
 const GROWTH_PER_ABORT = 4;
 
 /** Run time (µs) after which an attempt is aborted; null = not at all. `multiplier` ≥ 1. */
@@ -31,25 +34,27 @@ export function abortAfterUs(
   multiplier: number,
   options: AbortOptions = {},
 ): number | null {
-  const { minSamples = 10, aborts = 0, leastUs = 1_000_000 } = options;
+  const { minSamples = 10, aborts = 0, tail = 0.99, leastUs = 1_000_000 } = options;
   if (durations.count < Math.max(2, minSamples)) return null;
-  const usual = Math.max(leastUs, multiplier * meanUs(durations), usualLimitUs(durations));
+  const usual = Math.max(leastUs, multiplier * meanUs(durations), usualLimitUs(durations, tail));
   return usual * GROWTH_PER_ABORT ** aborts;
 }
 
 /**
- * The longest run time (µs) still to be expected of a healthy attempt: the larger of
- * - median × e^(t·s): the quantile 0.9995 of a lognormal distribution with deviation s of the logarithms, where
- *   t is Student's with a term for the few samples s is known from (4.9 at 10 samples, 3.3 at many);
- * - quantile 0.999 × e^(s/2): below 1,000 samples that is the longest seen. It covers distributions of several humps.
+ * The longest run time (µs) still to be expected of a healthy attempt, with s the deviation of the logarithms; the
+ * larger of
+ * - median × e^(t·s), the quantile 0.9995 of a lognormal distribution: t is Student's, with a term for the few
+ *   samples that s is known from (5.0 at 10 samples, 3.3 at many);
+ * - quantile `tail` × e^s, which covers distributions of several humps; as long as there are few samples, that
+ *   quantile is the longest one seen.
  */
-export function usualLimitUs(durations: Durations): number {
+export function usualLimitUs(durations: Durations, tail: number): number {
   const { count } = durations;
   const spread = logSpread(durations);
   const t = tailFactor(count - 1) * Math.sqrt(1 + 1 / count);
   return Math.max(
     medianUs(durations) * Math.exp(t * spread),
-    quantileUs(durations, 0.999) * Math.exp(spread / 2),
+    quantileUs(durations, tail) * Math.exp(spread),
   );
 }
 
@@ -64,10 +69,15 @@ function tailFactor(freedom: number): number {
   );
 }
 
-/** How far a category's aborts are trusted. Changed in place by the functions below. */
+/** What a category's aborts have turned out to be. Changed in place by the functions below. */
 export interface AbortTrust {
-  /** tasks that may be open at a time */
-  credit: number;
+  /** an abort costs one */
+  tokens: number;
+  /**
+   * For `AbortOptions.tail`. Low at first, or slow workers that are not caught from the start soon make up a share of the
+   * completions and pass for healthy; higher after an abort that was wrong, lower again after one that was right.
+   */
+  tail: number;
   /** tasks that were aborted and have not ended since */
   open: Map<number, AbortedTask>;
 }
@@ -78,11 +88,14 @@ export interface AbortedTask {
   ranUs: number;
 }
 
-const FIRST_CREDIT = 2;
-const MOST_CREDIT = 1024;
+const FIRST_TOKENS = 2;
+const MOST_TOKENS = 1024;
+const TOKENS_PER_RIGHT = 2;
+const TOKENS_PER_COMPLETION = 1 / 2000;
+const TAILS = [0.95, 0.99, 0.999] as const;
 
 export function createAbortTrust(): AbortTrust {
-  return { credit: FIRST_CREDIT, open: new Map() };
+  return { tokens: FIRST_TOKENS, tail: TAILS[0], open: new Map() };
 }
 
 /** Earlier aborts of the task, for `AbortOptions.aborts`. */
@@ -90,13 +103,14 @@ export function abortsOf(trust: AbortTrust, task: number): number {
   return trust.open.get(task)?.aborts ?? 0;
 }
 
-/** False while too many of the category's aborts have yet to show what they were worth. */
-export function mayAbort(trust: AbortTrust, task: number): boolean {
-  return trust.open.has(task) || trust.open.size < trust.credit;
+/** False while too many aborts have been wrong, or have yet to show what they were. */
+export function mayAbort(trust: AbortTrust): boolean {
+  return trust.tokens >= 1;
 }
 
 export function noteAborted(trust: AbortTrust, task: number, ranUs: number): void {
   const before = trust.open.get(task);
+  trust.tokens--;
   trust.open.set(task, {
     aborts: (before?.aborts ?? 0) + 1,
     ranUs: Math.max(ranUs, before?.ranUs ?? 0),
@@ -104,14 +118,20 @@ export function noteAborted(trust: AbortTrust, task: number, ranUs: number): voi
 }
 
 /**
- * The task succeeded. Faster than the aborted attempt had run: that abort was right, and twice as many may be
- * open. Not faster: it would have ended by itself, and the category starts again with one at a time.
+ * A task of the category succeeded (to be called for each). If it had been aborted and now was faster than the aborted
+ * attempt had run, that abort was right; else it would have ended by itself.
  */
 export function noteSucceeded(trust: AbortTrust, task: number, wallUs: number): void {
+  if (trust.tokens < FIRST_TOKENS) trust.tokens += TOKENS_PER_COMPLETION;
   const aborted = trust.open.get(task);
   if (!aborted) return;
   trust.open.delete(task);
-  trust.credit = wallUs < aborted.ranUs ? Math.min(MOST_CREDIT, trust.credit * 2) : 1;
+  const right = wallUs < aborted.ranUs;
+  const step = TAILS.indexOf(trust.tail as (typeof TAILS)[number]) + (right ? -1 : 1);
+  trust.tail = TAILS[Math.min(TAILS.length - 1, Math.max(0, step))]!;
+  trust.tokens = right
+    ? Math.min(MOST_TOKENS, trust.tokens + TOKENS_PER_RIGHT)
+    : Math.min(FIRST_TOKENS - 1, trust.tokens);
 }
 
 /** The task ended in another way (failed, canceled, reset): nothing is learned. */

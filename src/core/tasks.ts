@@ -1,4 +1,5 @@
 /** The tasks of one workflow, as columns: some ten bytes a task. */
+import type { FailureCounts } from "./faults.ts";
 import type { Graph } from "./graph.ts";
 import { buildGraph, inDegrees, visitDependents } from "./graph.ts";
 import type { Category, ReadyClass } from "./ready.ts";
@@ -30,8 +31,10 @@ export interface Tasks {
   setLeft: Uint32Array;
   /** 1 when a member of the set did not succeed */
   setFailed: Uint8Array;
-  /** own failures since the last reset, of tasks that have any */
-  failures: Map<number, number>;
+  /** failures since the last reset, of tasks that have any */
+  failures: Map<number, FailureCounts>;
+  /** commands that have to end with 0 before the next attempt of a task, with the exit code they answer */
+  recovery: Map<number, Recovery>;
   /** ready tasks that back off: not before this time, ms */
   notBefore: Map<number, number>;
   /** tasks to run again as soon as their dying attempt has ended */
@@ -41,6 +44,13 @@ export interface Tasks {
   /** class of each block's tasks */
   classes: ReadyClass[];
   ended: boolean;
+  /** it failed too often: what had not started was canceled */
+  brokenOff: boolean;
+}
+
+export interface Recovery {
+  command: string;
+  exitCode: number;
 }
 
 /** The pieces of the core that readiness touches. */
@@ -66,11 +76,13 @@ export function createTasks(
     setLeft: graph.setSize.slice(),
     setFailed: new Uint8Array(graph.setSize.length),
     failures: new Map(),
+    recovery: new Map(),
     notBefore: new Map(),
     again: new Set(),
     counts: new Int32Array(TASK_STATES.length),
     classes,
     ended: false,
+    brokenOff: false,
   };
   tasks.counts[BLOCKED] = size;
   return tasks;
@@ -82,13 +94,13 @@ export function extendTasks(
   definition: WorkflowDefinition,
   classes: ReadyClass[],
 ): void {
-  const { state, attempt, owner, counts, failures, notBefore, again, ended } = tasks;
+  const { state, attempt, owner, counts, failures, recovery, notBefore, again, ended } = tasks;
   Object.assign(tasks, createTasks(tasks.workflow, definition, classes));
   tasks.state.set(state);
   tasks.attempt.set(attempt);
   tasks.owner.set(owner);
   counts[BLOCKED]! += definition.taskCount - state.length;
-  Object.assign(tasks, { counts, failures, notBefore, again, ended });
+  Object.assign(tasks, { counts, failures, recovery, notBefore, again, ended });
 }
 
 export function setState(tasks: Tasks, task: number, to: number): void {

@@ -64,7 +64,7 @@ export type LedgerRecord =
       outputs: readonly OutputRow[];
     }
   | { kind: "canceled"; workflow: number; tasks: number[]; reason: string; atMs: number }
-  /** their results move to `attempts`, their cancellations are forgotten: they may run again */
+  /** their results move to `attempts`, their cancellations are forgotten, their failures forgiven: they may run again */
   | { kind: "reset"; workflow: number; tasks: number[] }
   /** the workflow has nothing left to do, or goes on again (null) */
   | { kind: "ended"; workflow: number; atMs: number | null }
@@ -100,6 +100,10 @@ export interface WorkflowHistory {
   /** other attempts */
   attempts: Iterable<readonly [task: number, attempt: number, outcome: number]>;
   canceled: Iterable<number>;
+  /** those of `attempts` that did not succeed, since the last reset of their task; `started` is 0 or 1 */
+  failures: Iterable<
+    readonly [task: number, attempt: number, outcome: number, exit: number | null, started: number]
+  >;
   /** handed out and not known to have ended: worker, task, attempt */
   assigned: Iterable<readonly [worker: number, task: number, attempt: number]>;
 }

@@ -12,6 +12,12 @@
  *   POST   /api/v1/workflows/:id/cancel             {tasks?: string[], reason?} → {canceled: n}
  *   POST   /api/v1/workflows/:id/retry              {tasks?: string[], states?: TaskState[]} → {reset: n}
  *
+ * And with `serve`:
+ *   POST   /api/v1/workflows                        SubmitRequest → SubmitAnswer (submission.ts); 201, or 200 for a known key
+ *   GET    /api/v1/workers                          {workers: WorkerItem[]}
+ *   POST   /api/v1/workers/:which/drain             {draining: n}           (:which = number, host or "all")
+ *   GET    /api/v1/session, /api/v1/session/beat    WebSockets of workers: session-socket.ts
+ *
  * `state` may be several, separated by commas; `name` is a name or a glob with `*`; `limit` is 1000 unless given, 10,000 at most.
  * `tasks` are names, titles of arrays as written ("c_{i:03d}") or globs. Output of an attempt that has ended carries the headers
  * holdall-attempt, holdall-bytes-written and holdall-bytes-stored (fewer when it was cut at the limit of its log).
@@ -100,4 +106,13 @@ export interface WorkflowSummary {
     stderr_tail: string;
     stdout_tail: string;
   }[];
+}
+
+export interface WorkerItem {
+  worker_id: number;
+  host: string;
+  pid: number;
+  state: "connected" | "absent" | "draining";
+  cpus: number;
+  memory_bytes: number;
 }

@@ -72,8 +72,7 @@ function checkBatch(batch: Loose): void {
   for (const name of ["exits", "peakBytes"]) {
     const column = list(batch, name);
     same(column.length, size, name);
-    for (const value of column)
-      if (value !== null && typeof value !== "number") throw wrong(name);
+    for (const value of column) if (value !== null && typeof value !== "number") throw wrong(name);
   }
   const at = (value: unknown): void => {
     if (!(Number.isInteger(value) && (value as number) >= 0 && (value as number) < size))
@@ -115,8 +114,7 @@ function list(loose: Loose, name: string): readonly unknown[] {
 /** Returns the length of a column of finite numbers. */
 function numbers(loose: Loose, name: string): number {
   const column = list(loose, name);
-  for (let i = 0; i < column.length; i++)
-    if (!Number.isFinite(column[i])) throw wrong(name);
+  for (let i = 0; i < column.length; i++) if (!Number.isFinite(column[i])) throw wrong(name);
   return column.length;
 }
 

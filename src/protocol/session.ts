@@ -55,6 +55,8 @@ export type ToWorker =
       width: number;
       /** for explicit blocks, one per task */
       bodies?: TaskBody[];
+      /** commands that have to end with 0 before an attempt starts, with the exit code that made them necessary */
+      recoveries?: { at: number; command: string; exitCode: number }[];
     }
   | { type: "kill"; workflow: number; tasks: number[]; attempts: number[]; reason: KillReason }
   /** take back attempts that have not started */
@@ -127,6 +129,8 @@ export interface FinishedBatch {
   messages: [position: number, text: string][];
   /** declared files of those that succeeded and have any */
   files: [position: number, stamps: FileStamp[]][];
+  /** positions of those that never ran, because the recovery command before them failed */
+  recoveryFailed: number[];
 }
 
 export interface FinishedOutput {

@@ -15,10 +15,20 @@ import type {
 
 const count: z.ZodNumber = z.int().min(0).max(1e9);
 const amount: z.ZodNumber = z.number().min(0).max(1e18);
-const text: z.ZodString = z.string().max(1_000_000).refine((value) => !value.includes("\0"), "holds a NUL");
+const text: z.ZodString = z
+  .string()
+  .max(1_000_000)
+  .refine((value) => !value.includes("\0"), "holds a NUL");
 const template: z.ZodType<TextTemplate> = z.union([
   text,
-  z.array(z.union([text, z.strictObject({ p: z.int().min(0).max(1000), f: z.string().max(20).optional() })])).max(1000),
+  z
+    .array(
+      z.union([
+        text,
+        z.strictObject({ p: z.int().min(0).max(1000), f: z.string().max(20).optional() }),
+      ]),
+    )
+    .max(1000),
 ]) as z.ZodType<TextTemplate>;
 const command: z.ZodType<Command> = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("argv"), argv: z.array(template).min(1) }),
@@ -42,7 +52,10 @@ const parameters: z.ZodType<ParameterTable> = z.strictObject({
   values: z.array(values).max(1000),
   mode: z.enum(["product", "zip"]),
 });
-const absolute: z.ZodString = text.refine((path) => path.startsWith("/"), "is not an absolute path");
+const absolute: z.ZodString = text.refine(
+  (path) => path.startsWith("/"),
+  "is not an absolute path",
+);
 /** What a newer client may know of a block travels on: the core looks at what it knows. */
 const policy = {
   requirement: z.looseObject({

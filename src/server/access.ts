@@ -33,7 +33,9 @@ export function writeAccess(path: string, access: Access): void {
     renameSync(made, path);
   } catch (cause) {
     rmSync(made, { force: true });
-    throw new HoldallError("storage", `cannot write ${path}: ${(cause as Error).message}`, { cause });
+    throw new HoldallError("storage", `cannot write ${path}: ${(cause as Error).message}`, {
+      cause,
+    });
   }
 }
 
@@ -46,6 +48,5 @@ export function newToken(): string {
 export function createGuard(token: string): (request: Request) => boolean {
   const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
   const wanted = digest(`Bearer ${token}`);
-  return (request) =>
-    timingSafeEqual(digest(request.headers.get("authorization") ?? ""), wanted);
+  return (request) => timingSafeEqual(digest(request.headers.get("authorization") ?? ""), wanted);
 }

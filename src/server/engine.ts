@@ -141,7 +141,7 @@ export class Engine {
     if (!row) throw new HoldallError("not_found", `there is no workflow ${id}`);
     this.#rows.set(id, row);
     const definition = this.ledger.definition(id);
-    const { restored, lost } = restoreWorkflow(this.ledger, row, lostWorkers);
+    const { restored, lost } = restoreWorkflow(this.ledger, row, definition.blocks, lostWorkers);
     if (lost) {
       this.ledger.commit([lost]);
       this.ledger.clearAssignments(id);
@@ -437,12 +437,21 @@ export class Engine {
     const frame: ToWorker = { type: "run", workflow, block, tasks, attempts, cls, width };
     if (definition.blocks[block]!.kind === "explicit")
       frame.bodies = this.ledger.bodies(workflow, tasks);
+    const { recovery } = this.core.workflows.get(workflow)!;
+    if (recovery.size > 0) {
+      const first = tasks.flatMap((task, at) => {
+        const command = recovery.get(task);
+        return command ? [{ at, ...command }] : [];
+      });
+      if (first.length > 0) frame.recoveries = first;
+    }
     this.#send(worker, frame);
   }
 
   #verdicts(effect: Extract<Effect, { type: "verdicts" }>): void {
     const batch = effect.batch as FinishedBatch;
     const { verdicts } = effect;
+    if (effect.reasons.length > 0) explainFailures(batch, effect.reasons);
     const kept = verdicts.includes(VERDICT_SUPERSEDED) ? withoutSuperseded(batch, verdicts) : batch;
     const accepted =
       kept === batch ? verdicts : verdicts.filter((verdict) => verdict !== VERDICT_SUPERSEDED);
@@ -476,7 +485,8 @@ export class Engine {
   #lost(effect: Extract<Effect, { type: "lost" }>): void {
     const { workflow, worker, tasks, attempts, outcome } = effect;
     const number = outcome === "preempted" ? PREEMPTED : WORKER_LOST;
-    this.#records.push(lostRecord(workflow, worker, tasks, attempts, number));
+    const record = lostRecord(workflow, worker, tasks, attempts, number);
+    this.#records.push({ ...record, accepted: effect.verdicts, messages: effect.reasons });
     this.attemptsEnded.set(workflow, (this.attemptsEnded.get(workflow) ?? 0) + tasks.length);
     if (this.live.any) this.live.finished(workflow, tasks, attempts);
   }
@@ -519,7 +529,7 @@ export function lostRecord(
   tasks: number[],
   attempts: number[],
   outcome: number,
-): LedgerRecord {
+): Extract<LedgerRecord, { kind: "finished" }> {
   const nothing = tasks.map(() => null);
   return {
     kind: "finished",
@@ -540,6 +550,16 @@ export function lostRecord(
     messages: [],
     outputs: [],
   };
+}
+
+/** What the worker said of an attempt, and what was made of it. */
+function explainFailures(batch: FinishedBatch, reasons: readonly [number, string][]): void {
+  const said = new Map(batch.messages);
+  for (const [at, reason] of reasons) {
+    const before = said.get(at);
+    said.set(at, before === undefined ? reason : `${before} (${reason})`);
+  }
+  batch.messages = [...said];
 }
 
 function withoutSuperseded(batch: FinishedBatch, verdicts: Uint8Array): FinishedBatch {
@@ -567,5 +587,8 @@ function withoutSuperseded(batch: FinishedBatch, verdicts: Uint8Array): Finished
       .map((output) => ({ ...output, at: place.get(output.at)! })),
     messages: moved(batch.messages),
     files: moved(batch.files),
+    recoveryFailed: batch.recoveryFailed
+      .filter((at) => place.has(at))
+      .map((at) => place.get(at)!),
   };
 }

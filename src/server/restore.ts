@@ -1,21 +1,22 @@
 /** From the ledger's rows back to what the core needs to know. */
 import type { Restored } from "../core/events.ts";
+import { type FailureCounts, judgeFailure, NO_FAILURES } from "../core/faults.ts";
+import { blockOf } from "../core/graph.ts";
 import {
   CANCELED,
   FAILED,
   OUTCOME_OK,
   outcomeIndex,
   OUTCOMES,
-  OWN_FAILURES,
   SUCCEEDED,
 } from "../core/states.ts";
-import type { Ledger, LedgerRecord, WorkflowRow } from "../ledger/ledger.ts";
+import type { Recovery } from "../core/tasks.ts";
+import type { Block } from "../core/workflow.ts";
+import type { Ledger, LedgerRecord, WorkflowHistory, WorkflowRow } from "../ledger/ledger.ts";
 import { lostRecord } from "./engine.ts";
 
 const CANCELED_OUTCOME = outcomeIndex("canceled");
 const WORKER_LOST = outcomeIndex("worker_lost");
-const OWN = OUTCOMES.map((outcome) => OWN_FAILURES.has(outcome));
-
 /**
  * With `lostWorkers` the attempts in flight are lost (their worker lived in the process that died): they come back as a record to
  * commit; otherwise as `live`, for workers that may return.
@@ -23,11 +24,11 @@ const OWN = OUTCOMES.map((outcome) => OWN_FAILURES.has(outcome));
 export function restoreWorkflow(
   ledger: Ledger,
   row: WorkflowRow,
+  blocks: readonly Block[],
   lostWorkers: boolean,
 ): { restored: Restored; lost: LedgerRecord | null } {
   const states = new Uint8Array(row.taskCount);
   const attempts = new Uint16Array(row.taskCount);
-  const failures = new Map<number, number>();
   const history = ledger.history(row.id);
   for (const [task, attempt, outcome] of history.results) {
     states[task] =
@@ -35,11 +36,11 @@ export function restoreWorkflow(
     attempts[task] = attempt;
   }
   const ended = new Set<string>();
-  for (const [task, attempt, outcome] of history.attempts) {
+  for (const [task, attempt] of history.attempts) {
     if (attempt > attempts[task]!) attempts[task] = attempt;
-    if (OWN[outcome]) failures.set(task, (failures.get(task) ?? 0) + 1);
     ended.add(`${task}/${attempt}`);
   }
+  const { failures, recovery } = recountFailures(row.id, blocks, history.failures);
   for (const task of history.canceled) states[task] = CANCELED;
   /** an attempt that was taken back before it started is handed out again under its number: the last entry counts */
   const inFlight = new Map<number, [worker: number, task: number, attempt: number]>();
@@ -53,9 +54,9 @@ export function restoreWorkflow(
   }
   const live = [...inFlight.values()].filter(([, task, attempt]) => attempt === attempts[task]);
   if (!lostWorkers || live.length === 0)
-    return { restored: { states, attempts, failures, live: lostWorkers ? [] : live }, lost: null };
+    return { restored: { states, attempts, failures, recovery, live: lostWorkers ? [] : live }, lost: null };
   return {
-    restored: { states, attempts, failures, live: [] },
+    restored: { states, attempts, failures, recovery, live: [] },
     lost: lostRecord(
       row.id,
       live[0]![0],
@@ -64,4 +65,34 @@ export function restoreWorkflow(
       WORKER_LOST,
     ),
   };
+}
+
+/** What each task's failures since its last reset amount to, judged as they were when they happened. */
+function recountFailures(
+  workflow: number,
+  blocks: readonly Block[],
+  rows: WorkflowHistory["failures"],
+): { failures: Map<number, FailureCounts>; recovery: Map<number, Recovery> } {
+  const failures = new Map<number, FailureCounts>();
+  const recovery = new Map<number, Recovery>();
+  const firsts = Uint32Array.from(blocks, (block) => block.first);
+  for (const [task, attempt, number, exit, started] of rows) {
+    const outcome = OUTCOMES[number]!;
+    if (outcome === "ok" || outcome === "canceled" || outcome === "superseded") continue;
+    const exitCode = exit !== null && exit < 0 ? 128 - exit : exit;
+    const judgement = judgeFailure({
+      policy: blocks[blockOf(firsts, task)]!,
+      outcome,
+      exitCode,
+      started: started === 1,
+      counts: failures.get(task) ?? NO_FAILURES,
+      attempt,
+      task,
+      workflow,
+    });
+    if (judgement.counts !== NO_FAILURES) failures.set(task, judgement.counts);
+    if (judgement.recovery === null) recovery.delete(task);
+    else recovery.set(task, { command: judgement.recovery, exitCode: exitCode ?? 0 });
+  }
+  return { failures, recovery };
 }

@@ -1,4 +1,5 @@
 /** `holdall serve`: engine, HTTP API, worker sessions and the owner's socket around one state directory. */
+import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { HoldallError, toHoldallError } from "../core/error.ts";
 import { hasWorkLeft } from "../core/tasks.ts";
@@ -99,10 +100,7 @@ export function startServer(options: ServeOptions): RunningServer {
     websocket: sessions.websocket,
   };
 
-  function upgrade(
-    request: Request,
-    server: Bun.Server<SocketData>,
-  ): Response | undefined | null {
+  function upgrade(request: Request, server: Bun.Server<SocketData>): Response | undefined | null {
     try {
       return sessions.upgrade(request, server);
     } catch (thrown) {
@@ -111,7 +109,8 @@ export function startServer(options: ServeOptions): RunningServer {
   }
 
   const server = listen(settings, options.port, kept && Number(new URL(kept.url).port), accessPath);
-  const shown = options.host.includes(":") ? `[${options.host}]` : options.host;
+  const reached = reachable(options.host);
+  const shown = reached.includes(":") ? `[${reached}]` : reached;
   const access = { url: `http://${shown}:${server.port}`, token };
   for (const path of [accessPath, ...options.accessFiles]) writeAccess(path, access);
   const socket = listenOnOwnerSocket(
@@ -138,6 +137,16 @@ export function startServer(options: ServeOptions): RunningServer {
   };
 }
 
+/** A server that listens everywhere is told by an address that others can use. */
+function reachable(host: string): string {
+  if (host !== "0.0.0.0" && host !== "::") return host;
+  const family = host === "::" ? "IPv6" : "IPv4";
+  for (const addresses of Object.values(networkInterfaces()))
+    for (const { address, internal, family: its } of addresses ?? [])
+      if (!internal && its === family && !address.startsWith("fe80")) return address;
+  return host === "::" ? "::1" : "127.0.0.1";
+}
+
 function listen(
   settings: Omit<Bun.Serve.Options<SocketData>, "port"> & { hostname: string },
   port: number | null,
@@ -154,12 +163,16 @@ function listen(
         fix: "give an address of this machine with --host",
         cause,
       });
-    throw new HoldallError("conflict", `port ${wanted} on ${settings.hostname} cannot be had: ${error.message}`, {
-      fix:
-        port || !keptPort
-          ? "choose another one with --port, or --port 0 for any"
-          : `end what uses it, or give another one with --port, or remove ${accessPath} (workers and scripts need the new file then)`,
-      cause,
-    });
+    throw new HoldallError(
+      "conflict",
+      `port ${wanted} on ${settings.hostname} cannot be had: ${error.message}`,
+      {
+        fix:
+          port || !keptPort
+            ? "choose another one with --port, or --port 0 for any"
+            : `end what uses it, or give another one with --port, or remove ${accessPath} (workers and scripts need the new file then)`,
+        cause,
+      },
+    );
   }
 }

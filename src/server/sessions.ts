@@ -11,6 +11,7 @@
 import type { ServerWebSocket, WebSocketHandler } from "bun";
 import { HoldallError } from "../core/error.ts";
 import { checkToServer } from "../protocol/check-frames.ts";
+import type { WorkerItem } from "../protocol/api.ts";
 import { decodeFrames } from "../protocol/codec.ts";
 import { type Offer, SESSION_VERSION, type ToServer, type ToWorker } from "../protocol/session.ts";
 import {
@@ -55,16 +56,6 @@ interface Peer {
   draining: boolean;
   socket: Socket | null;
   beat: Socket | null;
-}
-
-/** GET /api/v1/workers */
-export interface WorkerItem {
-  worker_id: number;
-  host: string;
-  pid: number;
-  state: "connected" | "absent" | "draining";
-  cpus: number;
-  memory_bytes: number;
 }
 
 export interface Sessions {
@@ -172,7 +163,10 @@ export function createSessions({ engine, note, ...options }: SessionsOptions): S
       const [first] = frames;
       if ((first?.type === "hello") !== (data.peer === null)) throw new Error("hello comes first");
     } catch (error) {
-      return socket.close(CLOSE.refused, `not understood: ${(error as Error).message}`.slice(0, 120));
+      return socket.close(
+        CLOSE.refused,
+        `not understood: ${(error as Error).message}`.slice(0, 120),
+      );
     }
     if (data.peer === null) {
       hello(socket, frames.shift() as Extract<ToServer, { type: "hello" }>);
@@ -253,7 +247,8 @@ export function createSessions({ engine, note, ...options }: SessionsOptions): S
       drain: flush,
       ping(socket) {
         const { data } = socket;
-        if (data.kind === "session" && data.peer?.socket === socket) liveness.heard(data.peer.worker);
+        if (data.kind === "session" && data.peer?.socket === socket)
+          liveness.heard(data.peer.worker);
       },
     },
     workers: () =>

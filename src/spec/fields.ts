@@ -23,6 +23,12 @@ export const WORKFLOW_KEYS: Keys = {
   parameters: "parameters",
   priority: "priority",
   slurm_schedulers: "slurm_schedulers",
+  failure_handlers: "failure_handlers",
+  categories: "categories",
+  algorithm: "algorithm",
+  max_failures: "max_failures",
+  on_failure: "on_failure",
+  age: "age",
   job_sort_method: "sort_method",
   jobs_sort_method: "sort_method",
 };
@@ -44,6 +50,12 @@ export const TASK_KEYS: Keys = {
   cwd: "cwd",
   retries: "retries",
   max_retries: "retries",
+  retry_on: "retry_on",
+  backoff: "backoff",
+  exit_codes: "exit_codes",
+  failure_handler: "failure_handler",
+  crash_limit: "crash_limit",
+  idempotent: "idempotent",
   timeout: "timeout",
   on_upstream_failure: "on_upstream_failure",
   cancel_on_blocking_job_failure: "on_upstream_failure",
@@ -51,12 +63,17 @@ export const TASK_KEYS: Keys = {
   priority: "priority",
   scheduler: "scheduler",
   slurm_scheduler: "scheduler",
+  algorithm: "algorithm",
+  preferred_hosts: "preferred_hosts",
+  required_hosts: "required_hosts",
+  features: "features",
   resource_requirements: "resource_requirements",
   cpus: "cpus",
   memory: "memory",
   gpus: "gpus",
   disk: "disk",
   runtime: "runtime",
+  custom: "custom",
 };
 
 export const REQUIREMENT_KEYS: Readonly<Record<string, RequirementField>> = {
@@ -87,12 +104,36 @@ export const SCHEDULER_KEYS: Keys = {
   extra: "extra",
 };
 
+export const BACKOFF_KEYS: Keys = {
+  initial: "initial",
+  factor: "factor",
+  max: "max",
+  jitter: "jitter",
+};
+
+export const EXIT_RULE_KEYS: Keys = { codes: "codes", retries: "retries", recovery: "recovery" };
+
+export const HANDLER_KEYS: Keys = { name: "name", rules: "rules" };
+
+export const HANDLER_RULE_KEYS: Keys = {
+  exit_codes: "exit_codes",
+  match_all_exit_codes: "match_all_exit_codes",
+  recovery_script: "recovery_script",
+  max_retries: "max_retries",
+};
+
+export const CATEGORY_KEYS: Keys = {
+  allocation: "allocation",
+  max_concurrent: "max_concurrent",
+  fast_abort: "fast_abort",
+  speculate: "speculate",
+  algorithm: "algorithm",
+};
+
 /** Keys of Torc that mean something this version does not do: better refused than ignored. */
 const NOT_YET: ReadonlySet<string> = new Set([
   "files",
   "user_data",
-  "failure_handlers",
-  "failure_handler",
   "actions",
   "slurm_defaults",
   "resource_monitor",

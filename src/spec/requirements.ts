@@ -5,9 +5,25 @@ import { DEFAULT_REQUIREMENT, type Requirement } from "../core/workflow.ts";
 import { isMap, Literal, type Path, type SpecMap, type SpecValue } from "./document.ts";
 import { checkKeys, REQUIREMENT_KEYS } from "./fields.ts";
 import { nearest } from "./nearest.ts";
-import { readList, readMap, readNumber, readText, readUnit, type Reader } from "./values.ts";
+import {
+  nameFix,
+  readList,
+  readMap,
+  readNumber,
+  readText,
+  readUnit,
+  type Reader,
+} from "./values.ts";
 
-const SHORTHAND = ["cpus", "memory", "gpus", "disk", "runtime"] as const;
+const SHORTHAND = ["cpus", "memory", "gpus", "disk", "runtime", "custom"] as const;
+
+const RESOURCE_NAME = /^[A-Za-z][\w.-]*$/;
+const RESOURCE_NAME_FIX = "use letters, digits, _, - and ., starting with a letter";
+
+/** Names that every object of JavaScript has are refused: looking one up finds something that is no amount. */
+function isResourceName(name: string): boolean {
+  return RESOURCE_NAME.test(name) && !(name in Object.prototype);
+}
 
 /** Reads the fields of one requirement; `undefined` fields keep their default. */
 function readFields(reader: Reader, map: SpecMap, path: Path, keys: Iterable<string>): Requirement {
@@ -22,7 +38,8 @@ function readFields(reader: Reader, map: SpecMap, path: Path, keys: Iterable<str
           readNumber(reader, value, at, { min: 0, max: 1_000_000, integer: false }) ?? 1;
         break;
       case "gpus":
-        requirement.gpus = readNumber(reader, value, at, { min: 0, max: 1_000_000 }) ?? 0;
+        requirement.gpus =
+          readNumber(reader, value, at, { min: 0, max: 1_000_000, integer: false }) ?? 0;
         break;
       case "nodes":
         requirement.nodes = readNumber(reader, value, at, { min: 1, max: 1_000_000 }) ?? 1;
@@ -48,12 +65,24 @@ function readFields(reader: Reader, map: SpecMap, path: Path, keys: Iterable<str
   return requirement;
 }
 
+/** Sorted by name, so that equal requirements are equal however they are written. */
 function readCustom(reader: Reader, value: SpecValue, path: Path): Record<string, number> | null {
   const map = readMap(reader, value, path);
   if (!map) return null;
   const custom: Record<string, number> = {};
-  for (const key of Object.keys(map)) {
-    const amount = readNumber(reader, map[key]!, [...path, key], { min: 0, integer: false });
+  for (const key of Object.keys(map).toSorted()) {
+    const at = [...path, key];
+    if (!isResourceName(key)) {
+      const message = `'${key}' cannot be the name of a resource`;
+      reader.mistakes.add(at, message, RESOURCE_NAME_FIX, { key: true });
+      continue;
+    }
+    const amount = readNumber(reader, map[key]!, at, {
+      min: 0,
+      above: true,
+      max: 1e15,
+      integer: false,
+    });
     if (amount !== undefined) custom[key] = amount;
   }
   return Object.keys(custom).length > 0 ? custom : null;
@@ -127,19 +156,14 @@ export function readTaskRequirement(
   if (name === undefined) return DEFAULT_REQUIREMENT;
   const found = named.get(name);
   if (!found) {
-    const near = nearest(name, named.keys());
-    const fix =
-      near !== null
-        ? `did you mean '${near}'?`
-        : named.size > 0
-          ? `there is ${[...named.keys()].slice(0, 10).join(", ")}`
-          : "add it to the workflow's resource_requirements";
+    const none = "add it to the workflow's resource_requirements";
+    const fix = nameFix(name, named.keys(), none);
     reader.mistakes.add(at, `no resource requirement is called '${name}'`, fix);
   }
   return found ?? DEFAULT_REQUIREMENT;
 }
 
-const NEED_FIX = "write --need cpus=2,memory=1g,gpus=1,disk=10g,runtime=30m";
+const NEED_FIX = "write --need cpus=2,memory=1g,gpus=0.5,disk=10g,runtime=30m,custom.NAME=1";
 
 /** What a task of `holdall run -- CMD` needs: `cpus=2,memory=1g`. Throws `usage`. */
 export function parseNeed(text: string): Requirement {
@@ -151,8 +175,14 @@ export function parseNeed(text: string): Requirement {
     const [key = "", value = ""] = part.split("=", 2).map((side) => side.trim());
     if (key === "" || value === "") wrong(`'${part}' is not KEY=AMOUNT`);
     const field = Object.hasOwn(REQUIREMENT_KEYS, key) ? REQUIREMENT_KEYS[key]! : "";
-    if (field === "cpus" || field === "gpus" || field === "nodes") {
-      const pattern = field === "cpus" ? /^\d+(\.\d+)?$/ : /^\d+$/;
+    if (key.startsWith("custom.")) {
+      const name = key.slice("custom.".length);
+      if (!isResourceName(name)) wrong(`'${name}' cannot be the name of a resource`);
+      if (!/^\d+(\.\d+)?$/.test(value) || Number(value) <= 0)
+        wrong(`'${value}' is not an amount above 0 of ${name}`);
+      requirement.custom = { ...requirement.custom, [name]: Number(value) };
+    } else if (field === "cpus" || field === "gpus" || field === "nodes") {
+      const pattern = field === "nodes" ? /^\d+$/ : /^\d+(\.\d+)?$/;
       if (!pattern.test(value)) wrong(`'${value}' is not a number of ${field}`);
       requirement[field] = Number(value);
     } else if (field === "memory" || field === "disk" || field === "runtime") {
@@ -162,7 +192,10 @@ export function parseNeed(text: string): Requirement {
       else requirement[field === "memory" ? "memoryBytes" : "diskBytes"] = parsed.value;
     } else {
       const near = nearest(key, SHORTHAND);
-      wrong(`there is no resource '${key}'`, near === null ? NEED_FIX : `did you mean '${near}'?`);
+      const custom = `for a resource of your own, write custom.${key}=${value}`;
+      const other = isResourceName(key) && key !== "custom" ? custom : NEED_FIX;
+      const fix = near === null || near === "custom" ? other : `did you mean '${near}'?`;
+      wrong(`there is no resource '${key}'`, fix);
     }
   }
   return requirement;

@@ -10,6 +10,7 @@ import {
   type SpecValue,
 } from "./document.ts";
 import type { Mistakes } from "./mistakes.ts";
+import { nearest } from "./nearest.ts";
 
 export interface Reader {
   readonly document: SpecDocument;
@@ -126,18 +127,20 @@ export function readBoolean(reader: Reader, value: SpecValue, path: Path): boole
   return undefined;
 }
 
+/** `above`: more than `min`, not `min` itself. */
 export function readNumber(
   reader: Reader,
   value: SpecValue,
   path: Path,
-  limits: { min: number; max?: number; integer?: boolean },
+  limits: { min: number; max?: number; integer?: boolean; above?: boolean },
 ): number | undefined {
-  const { min, max = Number.MAX_SAFE_INTEGER, integer = true } = limits;
+  const { min, max = Number.MAX_SAFE_INTEGER, integer = true, above = false } = limits;
   const text = typeof value === "string" ? value : value instanceof Literal ? value.text : null;
   // a number in quotes says what it means as well
   const number =
     text !== null && /^[-+]?\d+(\.\d+)?$/.test(text.trim()) ? Number(text) : Number.NaN;
-  const what = `${integer ? "a whole number" : "a number"}${min === 0 ? " of 0 or more" : min > 0 ? ` of ${min} or more` : ""}`;
+  const least = above ? ` above ${min}` : min >= 0 ? ` of ${min} or more` : "";
+  const what = `${integer ? "a whole number" : "a number"}${least}`;
   if (Number.isNaN(number) || (integer && !Number.isInteger(number))) {
     reader.mistakes.add(
       path,
@@ -146,11 +149,12 @@ export function readNumber(
     );
     return undefined;
   }
-  if (number < min || number > max) {
+  if (number < min || (above && number === min) || number > max) {
+    const wanted = number > max ? `${what}, ${max} at most` : what;
     reader.mistakes.add(
       path,
-      `${fieldName(path)} must be ${what}${number > max ? `, ${max} at most` : ""}, not ${text}`,
-      `write ${what}`,
+      `${fieldName(path)} must be ${wanted}, not ${text}`,
+      `write ${wanted}`,
     );
     return undefined;
   }
@@ -187,10 +191,11 @@ export function readChoice<T extends string>(
   const found = choices.find((choice) => choice === text);
   if (found === undefined) {
     const shown = text === "" ? kindOf(value) : `'${text}'`;
+    const near = text === "" ? null : nearest(text, choices);
     reader.mistakes.add(
       path,
       `${fieldName(path)} must be one of ${choices.join(", ")}, not ${shown}`,
-      `write ${choices.join(" or ")}`,
+      near === null ? `write ${choices.join(" or ")}` : `did you mean '${near}'?`,
     );
   }
   return found;
@@ -206,4 +211,25 @@ export function readList(
   path: Path,
 ): readonly SpecValue[] | undefined {
   return isList(value) ? value : wrongKind(reader, value, path, "a list (one `- ` for each item)");
+}
+
+/** Texts without repetitions, at least one. */
+export function readNames(
+  reader: Reader,
+  value: SpecValue,
+  path: Path,
+): readonly string[] | undefined {
+  const texts = readTexts(reader, value, path);
+  if (texts?.length !== 0) return texts && [...new Set(texts)];
+  const message = `${fieldName(path)} is an empty list`;
+  reader.mistakes.add(path, message, "name at least one, or remove the key");
+  return undefined;
+}
+
+/** The fix for a name that nothing in the document bears; `none` when there are no names at all. */
+export function nameFix(name: string, names: Iterable<string>, none: string): string {
+  const known = [...names];
+  const near = nearest(name, known);
+  if (near !== null) return `did you mean '${near}'?`;
+  return known.length > 0 ? `there is ${known.slice(0, 10).join(", ")}` : none;
 }

@@ -215,6 +215,7 @@ export function connectWorker(options: RemoteOptions): RemoteWorker {
           fix: "start it with `holdall serve`, or give its access file with --access",
         }),
       );
+    if (nothingLeft()) return finish();
     if (wasReady && code === CLOSE.lost) note("the server had given this worker up; coming back");
     else if (wasReady) note("the connection to the server is gone; trying again");
     retry();
@@ -231,6 +232,7 @@ export function connectWorker(options: RemoteOptions): RemoteWorker {
     lastTickMs = at;
     // Our own lateness is not the server's silence.
     heardMs += lateMs;
+    if (!ready && nothingLeft()) return finish();
     if (socket && at - heardMs > lossMs) {
       const dead = socket;
       const wasReady = ready;
@@ -253,7 +255,12 @@ export function connectWorker(options: RemoteOptions): RemoteWorker {
     // The server says `drain` then. Without one there is nothing to wait for but the end of what runs.
     if (ready) transmit([{ type: "leaving" }]);
     worker.drain();
-    if (!everConnected) finish();
+    if (!ready && nothingLeft()) finish();
+  }
+
+  /** It was told to go, and there is nothing that the server would have to hear. */
+  function nothingLeft(): boolean {
+    return worker.draining && worker.held === 0 && !worker.unacknowledged;
   }
 
   function stop(): void {

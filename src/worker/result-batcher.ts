@@ -19,6 +19,7 @@ export interface Result {
   stdout: OutputBuffer | null;
   stderr: OutputBuffer | null;
   files: FileStamp[] | null;
+  recoveryFailed: boolean;
 }
 
 /** Results wait this long at most for others to share their commit. */
@@ -69,6 +70,7 @@ export class ResultBatcher {
     }
     if (result.message !== null) batch.messages.push([at, result.message]);
     if (result.files && result.files.length > 0) batch.files.push([at, result.files]);
+    if (result.recoveryFailed) batch.recoveryFailed.push(at);
     this.#count++;
     if (this.#bytes >= GATHER_BYTES) this.flush();
   }
@@ -138,6 +140,7 @@ export class ResultBatcher {
         outputs: [],
         messages: [],
         files: [],
+        recoveryFailed: [],
       };
       this.#batches.push(batch);
     }

@@ -10,7 +10,7 @@ import type { ParameterTable, TaskBody } from "../core/workflow.ts";
 import type { KillReason, ToServer, ToWorker, WorkerTemplate } from "../protocol/session.ts";
 import { compileAttempts, type AttemptPlan, type PlanMaker } from "./attempt-plan.ts";
 import { createPathFinder } from "./command.ts";
-import type { Executor, Exit, Stream } from "./executor.ts";
+import type { Executor, Exit, Start, Stream } from "./executor.ts";
 import { createStamper, firstMissing } from "./files.ts";
 import { OutputBuffer } from "./output-buffer.ts";
 import { ResultBatcher } from "./result-batcher.ts";
@@ -209,7 +209,7 @@ export class Worker {
     this.#executor.width(room.pool, frame.width);
     room.held += frame.tasks.length;
     room.width = frame.width;
-    const starts = [];
+    const starts: Start[] = [];
     for (let i = 0; i < frame.tasks.length; i++) {
       const task = frame.tasks[i]!;
       const attempt = this.#create(loaded, task, frame.attempts[i]!, frame.bodies?.[i] ?? null);
@@ -224,7 +224,8 @@ export class Worker {
         this.#report(attempt, "input_missing", null, null, `input is missing: ${missing}`);
         continue;
       }
-      starts.push({
+      const recovery = frame.recoveries?.find(({ at }) => at === i);
+      const start: Start = {
         id: attempt.id,
         pool: room.pool,
         argv: attempt.plan.argv(this.#path, this.#onPath),
@@ -233,7 +234,16 @@ export class Worker {
         extraEnv: attempt.plan.env(attempt.attempt),
         captureStdout: loaded.template.captureStdout,
         captureStderr: loaded.template.captureStderr,
-      });
+      };
+      if (recovery) {
+        attempt.recovery = { command: recovery.command, then: start };
+        const code = `HOLDALL_RETURN_CODE=${recovery.exitCode}`;
+        starts.push({
+          ...start,
+          argv: ["/bin/sh", "-c", recovery.command],
+          extraEnv: [...start.extraEnv, code],
+        });
+      } else starts.push(start);
     }
     if (starts.length > 0) this.#executor.start(starts);
   }
@@ -378,6 +388,18 @@ export class Worker {
     if (this.#draining && this.#attempts.size === 0) this.#drained();
   }
 
+  /** The command that had to succeed first has: now the attempt itself, under a new handle of the executor. */
+  #recovered(attempt: Attempt): void {
+    const { then } = attempt.recovery!;
+    if (attempt.timer) clearTimeout(attempt.timer);
+    this.#attempts.delete(attempt.id);
+    attempt.id = this.#nextId++;
+    attempt.recovery = null;
+    attempt.timer = null;
+    this.#attempts.set(attempt.id, attempt);
+    this.#executor.start([{ ...then, id: attempt.id }]);
+  }
+
   #giveBack(attempt: Attempt): void {
     this.#forget(attempt);
     this.#options.send([
@@ -399,6 +421,9 @@ export class Worker {
       this.#report(attempt, "preempted", code, exit, "ended because its worker was stopped");
     } else if (attempt.ended !== null) {
       this.#report(attempt, attempt.ended, code, exit, null);
+    } else if (attempt.recovery) {
+      const how = exit.signal === null ? `exit code ${code}` : signalName(exit.signal);
+      this.#report(attempt, "exit", code, exit, `its recovery command failed: ${how}`);
     } else if (exit.launchError) {
       const { errno, what } = exit.launchError;
       this.#report(
@@ -456,6 +481,7 @@ export class Worker {
       stdout: attempt.stdout,
       stderr: attempt.stderr,
       files,
+      recoveryFailed: attempt.recovery !== null && outcome === "exit",
     });
     if (!exit) this.#results.settle(true);
   }
@@ -465,6 +491,7 @@ export class Worker {
     for (const attempt of [...this.#attempts.values()])
       this.#report(attempt, "worker_lost", null, null, `the executor failed: ${error.message}`);
     this.#results.flush();
+    if (this.#draining) this.#drained();
   }
 }
 

@@ -109,11 +109,10 @@ export class History {
           );
         return;
       case "canceled":
-        for (const task of record.tasks) {
+        for (const task of record.tasks)
           if (this.#hasEnded(history, task)) throw new Error(`task ${task} is canceled at its end`);
-          history.tasks[task]!.canceled = true;
-          history.skipped = null;
-        }
+        for (const task of record.tasks) history.tasks[task]!.canceled = true;
+        history.skipped = null;
         return;
       case "reset":
         for (const task of record.tasks) {

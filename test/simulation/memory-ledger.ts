@@ -1,4 +1,5 @@
 /** A ledger in memory, for simulations: what is committed outlives the server that committed it, nothing else does. */
+import { OUTCOME_OK } from "../../src/core/states.ts";
 import { HoldallError } from "../../src/core/error.ts";
 import type { TaskBody, WorkflowDefinition } from "../../src/core/workflow.ts";
 import type {
@@ -20,6 +21,8 @@ interface StoredWorkflow {
   attempts: Map<number, Map<number, AttemptRow>>;
   outputs: Map<string, OutputRow>;
   canceled: Set<number>;
+  /** rows of `attempts` from before the last reset */
+  forgiven: Set<AttemptRow>;
   /** "task/attempt" → worker */
   assigned: Map<string, number>;
   files: Map<number, FileStamp[]>;
@@ -108,8 +111,8 @@ export function openMemoryLedger(disk: Disk): Ledger {
     taskByName: (id, name) => disk.workflows.get(id)?.names.get(name) ?? null,
     history(id) {
       const workflow = disk.workflows.get(id);
-      if (!workflow) return { results: [], attempts: [], canceled: [], assigned: [] };
-      const { results, attempts, canceled, assigned } = workflow;
+      if (!workflow) return { results: [], attempts: [], canceled: [], failures: [], assigned: [] };
+      const { results, attempts, canceled, forgiven, assigned } = workflow;
       const brief = ({ task, attempt, outcome }: AttemptRow) => [task, attempt, outcome] as const;
       const known = (row: AttemptRow): boolean => row.task >= 0;
       return {
@@ -120,6 +123,14 @@ export function openMemoryLedger(disk: Disk): Ledger {
           .sort(byTask)
           .map(brief),
         canceled: [...canceled].sort((a, b) => a - b),
+        failures: [...attempts.values()]
+          .flatMap((rows) => [...rows.values()])
+          .filter((row) => known(row) && row.outcome !== OUTCOME_OK && !forgiven.has(row))
+          .sort(byTask)
+          .map(
+            ({ task, attempt, outcome, exit, startedMs }) =>
+              [task, attempt, outcome, exit, startedMs === null ? 0 : 1] as const,
+          ),
         assigned: [...assigned]
           .map(([key, worker]) => [worker, ...numbersOf(key)] as const)
           .filter(([, task, attempt]) => task >= 0 && !hasEnded(workflow, task, attempt))
@@ -246,6 +257,7 @@ function place(definition: WorkflowDefinition): Omit<StoredWorkflow, "row"> {
     attempts: new Map(),
     outputs: new Map(),
     canceled: new Set(),
+    forgiven: new Set(),
     assigned: new Map(),
     files: new Map(),
   };
@@ -276,7 +288,13 @@ function moveHistory(
   for (const [task, rows] of old.attempts)
     into.attempts.set(
       target(task),
-      new Map([...rows].map(([attempt, row]) => [attempt, { ...row, task: target(task) }])),
+      new Map(
+        [...rows].map(([attempt, row]) => {
+          const moved = { ...row, task: target(task) };
+          if (old.forgiven.has(row)) into.forgiven.add(moved);
+          return [attempt, moved];
+        }),
+      ),
     );
   for (const [key, row] of old.outputs) {
     const task = target(numbersOf(key)[0]);
@@ -332,6 +350,11 @@ function write(
           put(attemptsOf(workflow, task), result.attempt, result);
           workflow.results.delete(task);
           undo.push(() => workflow.results.set(task, result));
+        }
+        for (const row of workflow.attempts.get(task)?.values() ?? []) {
+          if (workflow.forgiven.has(row)) continue;
+          workflow.forgiven.add(row);
+          undo.push(() => workflow.forgiven.delete(row));
         }
         if (workflow.canceled.delete(task)) undo.push(() => workflow.canceled.add(task));
       }

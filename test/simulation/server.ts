@@ -54,6 +54,8 @@ export class SimServer {
   /** it died in the middle of something; whatever is thrown then is not an error */
   dying = false;
   #effects: Effect[] = [];
+  /** workers of an earlier life that may come back; null while nobody knows */
+  #awaited: ReadonlySet<number> | null = null;
   #watch: EdgeWatch;
 
   constructor(world: ServerWorld) {
@@ -85,6 +87,7 @@ export class SimServer {
         later: (work, delayMs) => clock.after(delayMs, mine(work)),
       },
     });
+    this.#awaited = null;
     this.#observe(engine);
     this.engine = engine;
     engine.listen({
@@ -100,12 +103,14 @@ export class SimServer {
       this.stop();
       return false;
     }
+    this.#awaited = engine.absentWorkers();
     mutant?.loaded?.(engine.core);
     // Workers that held attempts when the last life ended are waited for, then lost.
     clock.after(
       LOSS_MS,
       mine(() => {
         for (const worker of engine.absentWorkers()) this.#lose(worker, "worker_lost");
+        this.#awaited = new Set();
       }),
     );
     return true;
@@ -198,7 +203,7 @@ export class SimServer {
     this.#world.mutant?.stepped?.(this.engine.core);
     this.#watch.look(this.engine.core);
     if (!this.#world.mutant?.blind)
-      validate(this.engine.core, { absent: this.engine.absentWorkers() });
+      validate(this.engine.core, { absent: this.#awaited ?? EVERYBODY });
   }
 
   // ---- sessions
@@ -301,5 +306,7 @@ export class SimServer {
     return true;
   }
 }
+
+const EVERYBODY: { has(worker: number): boolean } = { has: () => true };
 
 class Crash extends Error {}

@@ -4,11 +4,12 @@ import type { CliContext } from "../context.ts";
 import { workflowAndTasks } from "../names.ts";
 import { printJson } from "../output/json.ts";
 import { plural } from "../output/units.ts";
-import { stateDirOf } from "../state-dir.ts";
-import { flag, JSON_FLAG, STATE_DIR_FLAG, text } from "./shared.ts";
+import { serverPlace } from "../state-dir.ts";
+import { ACCESS_FLAG, flag, JSON_FLAG, STATE_DIR_FLAG, text } from "./shared.ts";
 
 interface Flags {
   reason?: string | undefined;
+  access?: string | undefined;
   stateDir?: string | undefined;
   json?: boolean | undefined;
 }
@@ -17,18 +18,14 @@ export const cancelCommand: Command<CliContext> = buildCommand<Flags, string[], 
   async func(flags, ...words) {
     const { io } = this;
     const { workflow, tasks } = workflowAndTasks(words);
-    const { canceled, id } = await withClient(
-      this,
-      stateDirOf(io, flags.stateDir),
-      async ({ client }) => {
-        const { workflow_id } = await client.workflow(workflow);
-        const answer = await client.cancel(workflow_id, {
-          ...(tasks.length > 0 ? { tasks } : {}),
-          ...(flags.reason === undefined ? {} : { reason: flags.reason }),
-        });
-        return { canceled: answer.canceled, id: workflow_id };
-      },
-    );
+    const { canceled, id } = await withClient(this, serverPlace(io, flags), async ({ client }) => {
+      const { workflow_id } = await client.workflow(workflow);
+      const answer = await client.cancel(workflow_id, {
+        ...(tasks.length > 0 ? { tasks } : {}),
+        ...(flags.reason === undefined ? {} : { reason: flags.reason }),
+      });
+      return { canceled: answer.canceled, id: workflow_id };
+    });
     if (flags.json === true) printJson(io, { workflow_id: id, canceled });
     else io.stderr.write(`workflow ${id}: ${plural(canceled, "task")} canceled\n`);
   },
@@ -39,6 +36,7 @@ export const cancelCommand: Command<CliContext> = buildCommand<Flags, string[], 
     },
     flags: {
       reason: flag(text, "TEXT", "kept with the canceled tasks"),
+      access: ACCESS_FLAG,
       stateDir: STATE_DIR_FLAG,
       json: JSON_FLAG,
     },

@@ -8,15 +8,24 @@ import { taskRef } from "../names.ts";
 import { printJson } from "../output/json.ts";
 import { failureReason } from "../output/summary.ts";
 import { count } from "../output/units.ts";
-import { stateDirOf } from "../state-dir.ts";
+import { serverPlace } from "../state-dir.ts";
 import { usage } from "../usage.ts";
-import { flag, integerFrom, JSON_FLAG, STATE_DIR_FLAG, text, toggle } from "./shared.ts";
+import {
+  ACCESS_FLAG,
+  flag,
+  integerFrom,
+  JSON_FLAG,
+  STATE_DIR_FLAG,
+  text,
+  toggle,
+} from "./shared.ts";
 
 interface Flags {
   attempt?: number | undefined;
   stdout?: boolean | undefined;
   stderr?: boolean | undefined;
   follow?: boolean | undefined;
+  access?: string | undefined;
   stateDir?: string | undefined;
   json?: boolean | undefined;
 }
@@ -33,7 +42,7 @@ export const logsCommand: Command<CliContext> = buildCommand<Flags, [string], Cl
       ? ["stdout", "stderr"]
       : [flags.stdout === true ? "stdout" : "stderr"];
     const follow = flags.follow === true;
-    await withClient(this, stateDirOf(io, flags.stateDir), async ({ client }) => {
+    await withClient(this, serverPlace(io, flags), async ({ client }) => {
       const source: Source = { client, ...ref, attempt: flags.attempt };
       if (flags.json === true) await printAsJson(io, source, streams);
       else if (follow) await followStreams(io, source, streams);
@@ -56,6 +65,7 @@ export const logsCommand: Command<CliContext> = buildCommand<Flags, [string], Cl
       stdout: toggle("only what it wrote to stdout"),
       stderr: toggle("only what it wrote to stderr"),
       follow: toggle("go on until the attempt has ended"),
+      access: ACCESS_FLAG,
       stateDir: STATE_DIR_FLAG,
       json: JSON_FLAG,
     },

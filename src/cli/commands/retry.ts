@@ -4,8 +4,8 @@ import type { CliContext } from "../context.ts";
 import { workflowAndTasks } from "../names.ts";
 import { printJson } from "../output/json.ts";
 import { plural } from "../output/units.ts";
-import { stateDirOf } from "../state-dir.ts";
-import { JSON_FLAG, STATE_DIR_FLAG, text, toggle } from "./shared.ts";
+import { serverPlace } from "../state-dir.ts";
+import { ACCESS_FLAG, JSON_FLAG, STATE_DIR_FLAG, text, toggle } from "./shared.ts";
 
 const RETRIED = ["failed", "skipped", "canceled"] as const;
 
@@ -13,6 +13,7 @@ interface Flags {
   failed?: boolean | undefined;
   skipped?: boolean | undefined;
   canceled?: boolean | undefined;
+  access?: string | undefined;
   stateDir?: string | undefined;
   json?: boolean | undefined;
 }
@@ -23,7 +24,7 @@ export const retryCommand: Command<CliContext> = buildCommand<Flags, string[], C
     const { workflow, tasks } = workflowAndTasks(words);
     const chosen = RETRIED.filter((state) => flags[state] === true);
     const states = chosen.length > 0 ? chosen : RETRIED;
-    const stateDir = stateDirOf(io, flags.stateDir);
+    const stateDir = serverPlace(io, flags);
     const { reset, id, owned } = await withClient(this, stateDir, async ({ client, owner }) => {
       const { workflow_id } = await client.workflow(workflow);
       const answer = await client.retry(workflow_id, {
@@ -50,6 +51,7 @@ export const retryCommand: Command<CliContext> = buildCommand<Flags, string[], C
       failed: toggle("only those that are failed"),
       skipped: toggle("only those that are skipped"),
       canceled: toggle("only those that are canceled"),
+      access: ACCESS_FLAG,
       stateDir: STATE_DIR_FLAG,
       json: JSON_FLAG,
     },

@@ -3,13 +3,13 @@ import type { CliContext } from "../context.ts";
 import type { RunFlags } from "../run-request.ts";
 import { requireStateDir, stateDirOf } from "../state-dir.ts";
 import {
+  AD_HOC_FLAGS,
+  captureFlag,
   flag,
-  integerFrom,
   JSON_FLAG,
-  positive,
+  OFFER_FLAGS,
   QUIET_FLAG,
   seconds,
-  size,
   STATE_DIR_FLAG,
   text,
   toggle,
@@ -19,17 +19,6 @@ interface Flags extends RunFlags {
   json?: boolean | undefined;
   quiet?: boolean | undefined;
 }
-
-/** Another name of a flag, as other tools call it. */
-const alias = <T>(parse: (input: string) => T, brief: string) =>
-  ({ kind: "parsed", parse, optional: true, hidden: true, brief }) as const;
-const capture = (stream: string) =>
-  ({
-    kind: "enum",
-    values: ["capture", "none"],
-    optional: true,
-    brief: `what tasks write to ${stream}: kept (default) or dropped`,
-  }) as const;
 
 export const runCommand: Command<CliContext> = buildCommand<Flags, [string?], CliContext>({
   async func(flags, target) {
@@ -65,39 +54,18 @@ export const runCommand: Command<CliContext> = buildCommand<Flags, [string?], Cl
       ],
     },
     flags: {
-      cpus: flag(positive, "N", "cpus offered to tasks (default: what is here)"),
-      memory: flag(size, "SIZE", "memory offered, such as 8g (default: what is here)"),
-      gpus: flag(integerFrom(0), "N", "GPUs offered (default: what is here)"),
-      disk: flag(size, "SIZE", "disk offered (default: what is free)"),
-      timeLimit: flag(seconds, "TIME", "start no task whose runtime does not fit into this"),
-      scheduler: flag(text, "NAME", "also take tasks bound to this scheduler"),
-      maxParallel: flag(integerFrom(1), "N", "so many at once, whatever they need"),
+      ...OFFER_FLAGS,
       outputDir: flag(text, "DIR", "also write DIR/TASK.ATTEMPT.out and .err"),
       stateDir: STATE_DIR_FLAG,
       cwd: flag(text, "DIR", "where tasks run and relative paths begin (default: here)"),
       name: flag(text, "NAME", "the workflow's name"),
       fresh: toggle("forget what is known of this workflow and start anew"),
       timeout: flag(seconds, "TIME", "stop after this time, exit 7"),
-      stdout: capture("stdout"),
-      stderr: capture("stderr"),
-      need: {
-        kind: "parsed",
-        parse: text,
-        optional: true,
-        variadic: true,
-        placeholder: "NEED",
-        brief: "NEED   what each task needs: cpus=2,memory=1g (with --)",
-      },
-      array: flag(text, "RANGE", "one task for each i: 0-23, 0-100:10, 1,3,7 (with --)"),
-      eachLine: flag(text, "FILE", "one task for each {line} (with --)"),
-      fromJson: flag(text, "FILE", "one task for each object, by its {keys} (with --)"),
+      stdout: captureFlag("stdout"),
+      stderr: captureFlag("stderr"),
+      ...AD_HOC_FLAGS,
       json: JSON_FLAG,
       quiet: QUIET_FLAG,
-      numCpus: alias(positive, "--cpus"),
-      memoryGb: alias(positive, "--memory, in GiB"),
-      numGpus: alias(integerFrom(0), "--gpus"),
-      schedulerConfigId: alias(text, "--scheduler"),
-      maxParallelJobs: alias(integerFrom(1), "--max-parallel"),
     },
   },
   docs: {

@@ -74,6 +74,106 @@ export const STATE_DIR_FLAG: ValueFlag<string> = flag(
 export const JSON_FLAG: ToggleFlag = toggle("exactly one JSON value on stdout");
 export const QUIET_FLAG: ToggleFlag = toggle("nothing for people but what went wrong");
 
+export const ACCESS_FLAG: ValueFlag<string> = flag(
+  text,
+  "FILE",
+  "the server's access file (HOLDALL_ACCESS; default: the state directory's)",
+);
+
+/** Milliseconds; for tests and unusual networks, so it is not shown. */
+export const HEARTBEAT_FLAG: HiddenFlag<number> = {
+  kind: "parsed",
+  parse: integerFrom(20),
+  optional: true,
+  hidden: true,
+  brief: "heartbeat in ms",
+};
+
+export interface HiddenFlag<T> {
+  readonly kind: "parsed";
+  readonly parse: (input: string) => T;
+  readonly optional: true;
+  readonly hidden: true;
+  readonly brief: string;
+}
+
+/** Another name of a flag, as other tools call it. */
+function alias<T>(parse: (input: string) => T, brief: string): HiddenFlag<T> {
+  return { kind: "parsed", parse, optional: true, hidden: true, brief };
+}
+
+/** What `run` and `worker` offer to tasks. */
+export const OFFER_FLAGS: {
+  readonly cpus: ValueFlag<number>;
+  readonly memory: ValueFlag<number>;
+  readonly gpus: ValueFlag<number>;
+  readonly disk: ValueFlag<number>;
+  readonly timeLimit: ValueFlag<number>;
+  readonly scheduler: ValueFlag<string>;
+  readonly maxParallel: ValueFlag<number>;
+  readonly numCpus: HiddenFlag<number>;
+  readonly memoryGb: HiddenFlag<number>;
+  readonly numGpus: HiddenFlag<number>;
+  readonly schedulerConfigId: HiddenFlag<string>;
+  readonly maxParallelJobs: HiddenFlag<number>;
+} = {
+  cpus: flag(positive, "N", "cpus offered to tasks (default: what is here)"),
+  memory: flag(size, "SIZE", "memory offered, such as 8g (default: what is here)"),
+  gpus: flag(integerFrom(0), "N", "GPUs offered (default: what is here)"),
+  disk: flag(size, "SIZE", "disk offered (default: what is free)"),
+  timeLimit: flag(seconds, "TIME", "start no task whose runtime does not fit into this"),
+  scheduler: flag(text, "NAME", "also take tasks bound to this scheduler"),
+  maxParallel: flag(integerFrom(1), "N", "so many at once, whatever they need"),
+  numCpus: alias(positive, "--cpus"),
+  memoryGb: alias(positive, "--memory, in GiB"),
+  numGpus: alias(integerFrom(0), "--gpus"),
+  schedulerConfigId: alias(text, "--scheduler"),
+  maxParallelJobs: alias(integerFrom(1), "--max-parallel"),
+};
+
+export interface CaptureFlag {
+  readonly kind: "enum";
+  readonly values: readonly ["capture", "none"];
+  readonly optional: true;
+  readonly brief: string;
+}
+
+export function captureFlag(stream: "stdout" | "stderr"): CaptureFlag {
+  return {
+    kind: "enum",
+    values: ["capture", "none"],
+    optional: true,
+    brief: `what tasks write to ${stream}: kept (default) or dropped`,
+  };
+}
+
+/** Tasks without a document. */
+export const AD_HOC_FLAGS: {
+  readonly need: {
+    readonly kind: "parsed";
+    readonly parse: (input: string) => string;
+    readonly optional: true;
+    readonly variadic: true;
+    readonly placeholder: string;
+    readonly brief: string;
+  };
+  readonly array: ValueFlag<string>;
+  readonly eachLine: ValueFlag<string>;
+  readonly fromJson: ValueFlag<string>;
+} = {
+  need: {
+    kind: "parsed",
+    parse: text,
+    optional: true,
+    variadic: true,
+    placeholder: "NEED",
+    brief: "NEED   what each task needs: cpus=2,memory=1g (with --)",
+  },
+  array: flag(text, "RANGE", "one task for each i: 0-23, 0-100:10, 1,3,7 (with --)"),
+  eachLine: flag(text, "FILE", "one task for each {line} (with --)"),
+  fromJson: flag(text, "FILE", "one task for each object, by its {keys} (with --)"),
+};
+
 export const WORKFLOW_ARGUMENT: {
   readonly parse: (input: string) => string;
   readonly optional: true;

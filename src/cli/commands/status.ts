@@ -7,12 +7,13 @@ import { workflowRef } from "../names.ts";
 import { printJson } from "../output/json.ts";
 import { type Column, table } from "../output/table.ts";
 import { count } from "../output/units.ts";
-import { stateDirOf } from "../state-dir.ts";
+import { serverPlace } from "../state-dir.ts";
 import { usage } from "../usage.ts";
-import { JSON_FLAG, STATE_DIR_FLAG, toggle, WORKFLOW_ARGUMENT } from "./shared.ts";
+import { ACCESS_FLAG, JSON_FLAG, STATE_DIR_FLAG, toggle, WORKFLOW_ARGUMENT } from "./shared.ts";
 
 interface Flags {
   all?: boolean | undefined;
+  access?: string | undefined;
   stateDir?: string | undefined;
   json?: boolean | undefined;
 }
@@ -20,7 +21,7 @@ interface Flags {
 export const statusCommand: Command<CliContext> = buildCommand<Flags, [string?], CliContext>({
   async func(flags, id) {
     const { io } = this;
-    const stateDir = stateDirOf(io, flags.stateDir);
+    const stateDir = serverPlace(io, flags);
     if (flags.all === true) {
       if (id !== undefined) throw usage(`--all and "${id}": which one?`, "leave one of them");
       const workflows = await withClient(this, stateDir, ({ client }) => client.workflows());
@@ -37,6 +38,7 @@ export const statusCommand: Command<CliContext> = buildCommand<Flags, [string?],
     positional: { kind: "tuple", parameters: [WORKFLOW_ARGUMENT] },
     flags: {
       all: toggle("every workflow of the state directory"),
+      access: ACCESS_FLAG,
       stateDir: STATE_DIR_FLAG,
       json: JSON_FLAG,
     },

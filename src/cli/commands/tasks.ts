@@ -10,9 +10,17 @@ import { printJson } from "../output/json.ts";
 import { shellWord } from "../output/summary.ts";
 import { table } from "../output/table.ts";
 import { bytes, duration } from "../output/units.ts";
-import { stateDirOf } from "../state-dir.ts";
+import { serverPlace } from "../state-dir.ts";
 import { usage } from "../usage.ts";
-import { flag, integerFrom, JSON_FLAG, STATE_DIR_FLAG, text, WORKFLOW_ARGUMENT } from "./shared.ts";
+import {
+  ACCESS_FLAG,
+  flag,
+  integerFrom,
+  JSON_FLAG,
+  STATE_DIR_FLAG,
+  text,
+  WORKFLOW_ARGUMENT,
+} from "./shared.ts";
 
 const DEFAULT_LIMIT = 1000;
 /** Asked of the server at once; it may answer fewer. */
@@ -23,6 +31,7 @@ interface Flags {
   name?: string | undefined;
   limit?: number | undefined;
   cursor?: string | undefined;
+  access?: string | undefined;
   stateDir?: string | undefined;
   json?: boolean | undefined;
 }
@@ -31,7 +40,7 @@ export const tasksCommand: Command<CliContext> = buildCommand<Flags, [string?], 
   async func(flags, id) {
     const { io } = this;
     const ref = workflowRef(id);
-    const stateDir = stateDirOf(io, flags.stateDir);
+    const stateDir = serverPlace(io, flags);
     const limit = flags.limit ?? DEFAULT_LIMIT;
     const page = await withClient(this, stateDir, ({ client }) =>
       collect(client, ref, { state: flags.state, name: flags.name, cursor: flags.cursor }, limit),
@@ -57,6 +66,7 @@ export const tasksCommand: Command<CliContext> = buildCommand<Flags, [string?], 
       name: flag(text, "GLOB", "only tasks of this name; * and ? stand for anything"),
       limit: flag(integerFrom(1), "N", `at most so many (default ${DEFAULT_LIMIT})`),
       cursor: flag(text, "TEXT", "go on where the last answer ended (its next_cursor)"),
+      access: ACCESS_FLAG,
       stateDir: STATE_DIR_FLAG,
       json: JSON_FLAG,
     },

@@ -57,6 +57,12 @@ export class DrivenCore {
     });
   }
 
+  /** Time passes. */
+  later(ms: number): Effect[] {
+    this.nowMs += ms;
+    return this.step({ type: "timer" });
+  }
+
   lose(worker: number): Effect[] {
     return this.step({ type: "worker_lost", worker, outcome: "worker_lost" });
   }

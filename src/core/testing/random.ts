@@ -15,6 +15,5 @@ export function randomNumbers(seed: number): () => number {
 /** Standard normal numbers (Box and Muller). */
 export function normalNumbers(seed: number): () => number {
   const uniform = randomNumbers(seed);
-  return () =>
-    Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+  return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
 }

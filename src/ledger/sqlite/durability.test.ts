@@ -17,6 +17,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HoldallError } from "../../core/error.ts";
 import { arrayWorkflow, finished, OPTIONS } from "../testing/samples.ts";
+import { MIGRATIONS } from "./migrations/migrations.ts";
 import { openLedger } from "./open.ts";
 import { startOwner } from "./testing/child.ts";
 
@@ -234,10 +235,8 @@ describe.skipIf(typeof probe === "string")("a full disk", () => {
     const ledger = openLedger(dir);
     ledger.close();
     fill(0);
-    const migrations = [
-      { version: 1, name: "initial", sql: "" },
-      { version: 2, name: "next", sql: "CREATE TABLE more (a)" },
-    ];
+    const version = MIGRATIONS.length + 1;
+    const migrations = [...MIGRATIONS, { version, name: "next", sql: "CREATE TABLE more (a)" }];
     storageError(() => openLedger(dir, { migrations }));
     rmSync(filler());
     openLedger(dir).close();

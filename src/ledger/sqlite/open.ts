@@ -1,9 +1,10 @@
-import { Database } from "bun:sqlite";
+import { constants, Database } from "bun:sqlite";
 import { closeSync, fsyncSync, mkdirSync, openSync, readSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import manifest from "../../../package.json" with { type: "json" };
-import { HoldallError } from "../../core/error.ts";
+import { HoldallError, toHoldallError } from "../../core/error.ts";
 import type { Ledger } from "../ledger.ts";
+import { checkAcknowledged, type Committed, keepLog, readAcknowledged } from "./acknowledged.ts";
 import { damagedError, errnoText, isBusy, ledgerError } from "./failure.ts";
 import { APPLICATION_ID, foreignError, migrate, pragma, refuseNewer } from "./migrate.ts";
 import { MIGRATIONS } from "./migrations/migrations.ts";
@@ -16,6 +17,10 @@ export const LEDGER_FILE = "ledger.db";
 export interface OpenOptions {
   /** false: committed work survives the death of every process, but not a power cut. Default true. */
   fsync?: boolean;
+  /** go on with what is left of a ledger that lost what was acknowledged. Default false: `ledger_damaged`. */
+  acceptLoss?: boolean;
+  /** sentences for the user */
+  note?(text: string): void;
   /** for tests of the migrations themselves */
   migrations?: readonly Migration[];
 }
@@ -65,12 +70,13 @@ export function openLedger(stateDir: string, options: OpenOptions = {}): Ledger 
   }
   try {
     database = lockDatabase(dir, path);
+    refuseLoss(database, path, options);
     removeOwner = writeOwner(dir, manifest.version);
     database.run(`PRAGMA synchronous = ${options.fsync === false ? "NORMAL" : "FULL"}`);
     migrate(database, { path, migrations, holdallVersion: manifest.version, nowMs: Date.now() });
     if (pragma(database, "application_id") !== APPLICATION_ID) throw foreignError(path);
     database.run("PRAGMA foreign_keys = ON");
-    return createSqliteLedger(database, path, release);
+    return createSqliteLedger(database, { path, fsync: options.fsync !== false, release });
   } catch (error) {
     release();
     database?.close();
@@ -170,6 +176,38 @@ function inspectHeader(path: string, migrations: readonly Migration[]): void {
   const untouched = application === 0 && version === 0 && header.readUInt32BE(40) === 0;
   if (application !== APPLICATION_ID && !untouched) throw foreignError(path);
   refuseNewer(version, migrations.at(-1)?.version ?? 0, path);
+}
+
+/** Before anything is written. */
+function refuseLoss(database: Database, path: string, options: OpenOptions): void {
+  const version = pragma(database, "user_version");
+  const committed: Committed = {
+    uuid: version === 0 ? null : metaValue<string>(database, "uuid"),
+    seq: version === 0 ? 0 : (metaValue<number>(database, "seq") ?? 0),
+  };
+  try {
+    const doubt = checkAcknowledged(path, readAcknowledged(dirname(path)), committed);
+    if (doubt !== null) options.note?.(doubt);
+  } catch (error) {
+    if (options.acceptLoss !== true) {
+      // Closing must leave the log as it is: somebody may want to repair it.
+      database.fileControl(constants.SQLITE_FCNTL_PERSIST_WAL, 1);
+      database.run("PRAGMA journal_size_limit = -1");
+      throw error;
+    }
+    const kept = keepLog(path);
+    const where = kept === null ? "" : `; its log as it was found: ${kept}`;
+    options.note?.(`going on although ${toHoldallError(error).message}${where}`);
+  }
+}
+
+function metaValue<T>(database: Database, key: string): T | null {
+  const statement = database.prepare("SELECT value FROM meta WHERE key = ?");
+  try {
+    return (statement.values(key)[0]?.[0] as T | undefined) ?? null;
+  } finally {
+    statement.finalize();
+  }
 }
 
 function lockDatabase(dir: string, path: string): Database {

@@ -8,6 +8,13 @@ import type { Statements } from "./statements.ts";
  */
 const PAGE_ROWS = 4096;
 
+type Failure = readonly [
+  task: number,
+  attempt: number,
+  outcome: number,
+  exit: number | null,
+  started: number,
+];
 type Ended = readonly [task: number, attempt: number, outcome: number];
 
 export function readHistory(statements: Statements, workflow: number): WorkflowHistory {
@@ -15,6 +22,7 @@ export function readHistory(statements: Statements, workflow: number): WorkflowH
     results: { [Symbol.iterator]: () => results(statements, workflow) },
     attempts: { [Symbol.iterator]: () => attempts(statements, workflow) },
     canceled: { [Symbol.iterator]: () => canceled(statements, workflow) },
+    failures: { [Symbol.iterator]: () => failures(statements, workflow) },
     assigned: { [Symbol.iterator]: () => assigned(statements, workflow) },
   };
 }
@@ -43,6 +51,27 @@ function* attempts(statements: Statements, workflow: number): Generator<Ended> {
     yield* page;
     if (page.length < PAGE_ROWS) return;
     [task, attempt] = page.at(-1)!;
+  }
+}
+
+function* failures(
+  statements: Statements,
+  workflow: number,
+): Generator<Failure> {
+  let task = -1;
+  let attempt = Number.MAX_SAFE_INTEGER;
+  for (;;) {
+    const page = statements.rows(
+      "failures_page",
+      workflow,
+      task,
+      attempt,
+      PAGE_ROWS,
+    ) as unknown as Failure[];
+    yield* page;
+    if (page.length < PAGE_ROWS) return;
+    const last = page.at(-1)!;
+    [task, attempt] = [last[0], last[1]];
   }
 }
 

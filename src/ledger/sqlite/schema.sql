@@ -20,7 +20,7 @@ CREATE TABLE attempts (
   system_us INTEGER,
   peak_bytes INTEGER,
   worker_id INTEGER NOT NULL,
-  message TEXT,
+  message TEXT, forgiven INTEGER NOT NULL DEFAULT 0 CHECK (forgiven IN (0, 1)),
   PRIMARY KEY (workflow_id, task, attempt)
 ) STRICT, WITHOUT ROWID;
 

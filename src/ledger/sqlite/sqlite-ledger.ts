@@ -1,11 +1,13 @@
 import type { Database } from "bun:sqlite";
+import { dirname } from "node:path";
 import { HoldallError } from "../../core/error.ts";
 import type { Ledger, LedgerRecord } from "../ledger.ts";
+import { type Acknowledger, openAcknowledger } from "./acknowledged.ts";
 import { ledgerError } from "./failure.ts";
 import { readAttempts, readLatestAttempt, readOutput } from "./read-attempts.ts";
 import { readFiles, readHistory, visitStatistics } from "./read-history.ts";
 import { replaceDefinition } from "./replace.ts";
-import { inTransaction, prepareStatements } from "./statements.ts";
+import { inTransaction, type Prepared, prepareStatements } from "./statements.ts";
 import { recordWriter } from "./write-records.ts";
 import {
   deleteWorkflow,
@@ -16,32 +18,53 @@ import {
   workflowRow,
 } from "./write-workflows.ts";
 
-/** The verbs over an open, migrated database. `release` is called just before the lock is given up. */
-export function createSqliteLedger(database: Database, path: string, release: () => void): Ledger {
+export interface SqliteLedgerOptions {
+  path: string;
+  fsync: boolean;
+  /** called just before the lock is given up */
+  release(): void;
+}
+
+/** The verbs over an open, migrated database. */
+export function createSqliteLedger(database: Database, options: SqliteLedgerOptions): Ledger {
+  const { path, release } = options;
   const sql = prepareStatements(database);
   let open = true;
+  /** number of the last commit */
+  let seq = 0;
 
   function transaction<T>(work: () => T): T {
-    return inTransaction(database, sql, work);
+    const number = seq + 1;
+    const result = inTransaction(database, sql, () => {
+      setSeq.run(number);
+      return work();
+    });
+    seq = number;
+    acknowledger.committed(number);
+    return result;
   }
 
   function ledgerUuid(): string {
     const known = sql.row("get_meta", "uuid");
     if (known !== null) return known[0] as string;
     const made = crypto.randomUUID();
-    transaction(() => sql.run("set_meta", "uuid", made));
+    inTransaction(database, sql, () => sql.run("set_meta", "uuid", made));
     return made;
   }
 
-  function prepared(): [string, (record: LedgerRecord) => void] {
+  function prepared(): [string, (record: LedgerRecord) => void, Prepared, Acknowledger] {
     try {
-      return [ledgerUuid(), recordWriter(sql)];
+      const known = ledgerUuid();
+      seq = (sql.row("get_meta", "seq")?.[0] as number | undefined) ?? 0;
+      const writer = recordWriter(sql);
+      const numbering = sql("set_seq");
+      return [known, writer, numbering, openAcknowledger(dirname(path), known, seq, options.fsync)];
     } catch (error) {
       sql.finalize();
       throw error;
     }
   }
-  const [uuid, write] = prepared();
+  const [uuid, write, setSeq, acknowledger] = prepared();
 
   function existing(workflow: number): number {
     if (sql.row("get_workflow", workflow) === null) throw noWorkflow(workflow);
@@ -52,6 +75,7 @@ export function createSqliteLedger(database: Database, path: string, release: ()
     if (!open) return;
     open = false;
     sql.finalize();
+    acknowledger.close();
     release();
     database.close();
   }
@@ -73,11 +97,12 @@ export function createSqliteLedger(database: Database, path: string, release: ()
     taskByName: (workflow, name) =>
       (sql.row("task_by_name", workflow, name)?.[0] as number | undefined) ?? null,
     history: (workflow) => {
-      const { results, attempts, canceled, assigned } = readHistory(sql, workflow);
+      const { results, attempts, canceled, failures, assigned } = readHistory(sql, workflow);
       return {
         results: guardedRows(results),
         attempts: guardedRows(attempts),
         canceled: guardedRows(canceled),
+        failures: guardedRows(failures),
         assigned: guardedRows(assigned),
       };
     },

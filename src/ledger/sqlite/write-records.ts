@@ -43,6 +43,7 @@ export function recordWriter(statements: Statements): (record: LedgerRecord) => 
       case "reset":
         for (const [first, last] of runsOf(record.tasks)) {
           statements.run("keep_results", record.workflow, first, last);
+          statements.run("forgive_attempts", record.workflow, first, last);
           statements.run("forget_results", record.workflow, first, last);
           statements.run("forget_canceled", record.workflow, first, last);
         }

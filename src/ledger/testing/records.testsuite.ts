@@ -214,6 +214,33 @@ export function recordTests(bench: Bench): void {
     );
   });
 
+  test("attempts from before a reset are forgiven, those after it are not", () => {
+    const id = bench.array(5000);
+    const all = Array.from({ length: 5000 }, (_, task) => task);
+    const exit = outcomeIndex("exit");
+    const failed = { outcome: exit, accepted: new Uint8Array(5000) };
+    const failures = (): number[][] =>
+      [...bench.ledger.history(id).failures].map(([task, attempt, outcome]) => [
+        task,
+        attempt,
+        outcome,
+      ]);
+    bench.ledger.commit([finished(id, all, failed)]);
+    bench.ledger.commit([finished(id, [3], { outcome: exit, attempt: 2 })]);
+    bench.lasting(() => expect(failures()).toHaveLength(5000));
+    bench.ledger.commit([{ kind: "reset", workflow: id, tasks: [3] }]);
+    bench.ledger.commit([finished(id, [3], { ...failed, attempt: 3 })]);
+    bench.lasting(() =>
+      expect(failures().filter(([task]) => task! >= 2 && task! <= 4)).toEqual([
+        [2, 1, exit],
+        [3, 3, exit],
+        [4, 1, exit],
+      ]),
+    );
+    bench.ledger.commit([{ kind: "reset", workflow: id, tasks: all.slice(4) }]);
+    bench.lasting(() => expect(failures().map(([task]) => task)).toEqual([0, 1, 2, 3]));
+  });
+
   test("history is complete beyond the size of any page", () => {
     const count = 10_000;
     const id = bench.array(count);

@@ -1,4 +1,6 @@
 import initial from "./0001_initial.sql" with { type: "text" };
+import forgiven from "./0002_forgiven.sql" with { type: "text" };
+import acknowledged from "./0003_acknowledged.sql" with { type: "text" };
 
 /** One step of the schema; `version` counts from 1 without gaps. A migration that was released is never changed. */
 export interface Migration {
@@ -7,4 +9,8 @@ export interface Migration {
   sql: string;
 }
 
-export const MIGRATIONS: readonly Migration[] = [{ version: 1, name: "initial", sql: initial }];
+export const MIGRATIONS: readonly Migration[] = [
+  { version: 1, name: "initial", sql: initial },
+  { version: 2, name: "forgiven", sql: forgiven },
+  { version: 3, name: "acknowledged", sql: acknowledged },
+];

@@ -4,6 +4,11 @@ WHERE workflow_id = ?1 AND task > ?2 ORDER BY task LIMIT ?3;
 -- name: attempts_page
 SELECT task, attempt, outcome FROM attempts
 WHERE workflow_id = ?1 AND (task, attempt) > (?2, ?3) ORDER BY task, attempt LIMIT ?4;
+-- name: failures_page
+-- since the last reset of their task
+SELECT task, attempt, outcome, exit, started_ms IS NOT NULL FROM attempts
+WHERE workflow_id = ?1 AND forgiven = 0 AND outcome <> 0 AND (task, attempt) > (?2, ?3)
+ORDER BY task, attempt LIMIT ?4;
 -- name: canceled_page
 SELECT task FROM canceled WHERE workflow_id = ?1 AND task > ?2 ORDER BY task LIMIT ?3;
 -- name: assignments_page

@@ -22,6 +22,9 @@ INSERT INTO attempts (
 SELECT
   workflow_id, task, attempt, outcome, exit, started_ms, wall_us, user_us, system_us, peak_bytes, worker_id, message
 FROM results WHERE workflow_id = ?1 AND task BETWEEN ?2 AND ?3;
+-- name: forgive_attempts
+UPDATE attempts SET forgiven = 1
+WHERE workflow_id = ?1 AND task BETWEEN ?2 AND ?3 AND forgiven = 0;
 -- name: forget_results
 DELETE FROM results WHERE workflow_id = ?1 AND task BETWEEN ?2 AND ?3;
 -- name: forget_canceled

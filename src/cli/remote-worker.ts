@@ -1,0 +1,90 @@
+/** A worker process of a server: executor, worker and session. The sibling of embedded.ts. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Offer } from "../protocol/session.ts";
+import { inheritedEnvironment } from "../worker/environment.ts";
+import type { ExecutorEvents } from "../worker/executor.ts";
+import { openExecutor } from "../worker/executors/index.ts";
+import { connectWorker, type RemoteWorker } from "../worker/remote.ts";
+import { Worker } from "../worker/worker.ts";
+
+export interface RemoteWorkerRequest {
+  url: string;
+  token: string;
+  offer: Offer;
+  firstConnectMs: number;
+  idleMs: number | null;
+  note(text: string): void;
+}
+
+export interface RunningWorker {
+  leave(): void;
+  stop(): void;
+  readonly held: number;
+  /** rejects when the server refuses it */
+  readonly done: Promise<void>;
+}
+
+/** For tests: SIGUSR2 blocks the main loop for so many milliseconds. */
+const BLOCK_VARIABLE = "HOLDALL_TEST_BLOCK_MS";
+
+function blockOnSignal(): void {
+  const blockMs = Number(process.env[BLOCK_VARIABLE] ?? 0);
+  if (!(blockMs > 0)) return;
+  process.on("SIGUSR2", () => {
+    const endMs = performance.now() + blockMs;
+    while (performance.now() < endMs);
+  });
+}
+
+export async function startRemoteWorker(request: RemoteWorkerRequest): Promise<RunningWorker> {
+  blockOnSignal();
+  const instance = crypto.randomUUID();
+  const folder = mkdtempSync(join(tmpdir(), "holdall-worker-"));
+  let remote: RemoteWorker | null = null;
+  const events: ExecutorEvents = {
+    started: (...all) => remote?.worker.events.started(...all),
+    output: (...all) => remote?.worker.events.output(...all),
+    exited: (exits) => remote?.worker.events.exited(exits),
+    failed: (error) => remote?.worker.events.failed(error),
+  };
+  const clean = (): void => rmSync(folder, { recursive: true, force: true });
+  const executor = await openExecutor(events, { stateDir: folder }).catch((error: unknown) => {
+    clean();
+    throw error;
+  });
+  const running = connectWorker({
+    ...request,
+    instance,
+    host: hostname(),
+    pid: process.pid,
+    worker: (send) =>
+      new Worker({
+        executor,
+        environment: inheritedEnvironment(process.env),
+        mark: instance,
+        now: Date.now,
+        send,
+      }),
+  });
+  remote = running;
+  const close = async (): Promise<void> => {
+    try {
+      await running.ended;
+    } finally {
+      await executor.close();
+      clean();
+    }
+  };
+  const done = close();
+  done.catch(() => {});
+  return {
+    leave: () => running.leave(),
+    stop: () => running.stop(),
+    get held() {
+      return running.worker.held;
+    },
+    done,
+  };
+}

@@ -1,0 +1,86 @@
+/** `holdall serve` from its flags to its end. */
+import { hostname } from "node:os";
+import { resolve } from "node:path";
+import { type HoldallError, toHoldallError } from "../core/error.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import { openLedger } from "../ledger/sqlite/open.ts";
+import { startServer } from "../server/server.ts";
+import { endLeftovers } from "../worker/leftovers.ts";
+import { EXIT } from "./exit.ts";
+import type { Io, StopSignal } from "./io.ts";
+import type { StateDir } from "./state-dir.ts";
+
+export interface ServeRequest {
+  stateDir: StateDir;
+  port: number | null;
+  host: string | undefined;
+  access: string | undefined;
+  heartbeatMs: number | undefined;
+  quiet: boolean;
+}
+
+const LOOPBACK = /^(localhost|127(\.\d+){3}|::1)$/;
+const STORAGE_CHECK_MS = 1000;
+const LOCK_WAIT_MS = 1000;
+
+/** Resolves when a signal has ended it. */
+export async function serve(request: ServeRequest, io: Io): Promise<number> {
+  const { stateDir } = request;
+  const host = request.host ?? "127.0.0.1";
+  const say = (text: string): void => {
+    if (!request.quiet) io.stderr.write(`${text}\n`);
+  };
+  const stopped = Promise.withResolvers<StopSignal>();
+  const releases = (["SIGINT", "SIGTERM", "SIGHUP"] as const).map((signal) =>
+    io.onSignal(signal, () => stopped.resolve(signal)),
+  );
+  const ledger = await openPatiently(stateDir.path);
+  try {
+    // What a killed `run` left here would run beside its own repetition.
+    await endLeftovers(ledger.uuid);
+    const server = startServer({
+      ledger,
+      stateDir: stateDir.path,
+      host,
+      port: request.port,
+      accessFiles: request.access === undefined ? [] : [resolve(io.cwd, request.access)],
+      heartbeatMs: request.heartbeatMs,
+      note: say,
+    });
+    if (!LOOPBACK.test(host))
+      io.stderr.write(
+        `warning: ${host} is reached without encryption: whoever can read this network can read the token\n`,
+      );
+    const reached = host === "127.0.0.1" ? "" : ` (${hostname()})`;
+    say(`serving ${stateDir.path} at ${server.url}${reached}; Ctrl-C ends it`);
+    const unlisten = server.engine.listen({
+      storage: (error: HoldallError | null) =>
+        io.stderr.write(
+          error === null
+            ? "the disk takes data again: going on\n"
+            : `error: ${error.message}; nothing is accepted or started until it does (looking every ${STORAGE_CHECK_MS / 1000} s)\n`,
+        ),
+    });
+    await stopped.promise;
+    unlisten();
+    say("ending; workers keep what they run and come back to the next server");
+    await server.close();
+    return EXIT.ok;
+  } finally {
+    ledger.close();
+    for (const release of releases) release();
+  }
+}
+
+/** Commands that look at a directory without an owner hold its lock for a moment. */
+async function openPatiently(stateDir: string): Promise<Ledger> {
+  const giveUpMs = performance.now() + LOCK_WAIT_MS;
+  for (;;) {
+    try {
+      return openLedger(stateDir, { fsync: true });
+    } catch (error) {
+      if (toHoldallError(error).code !== "conflict" || performance.now() > giveUpMs) throw error;
+    }
+    await Bun.sleep(20);
+  }
+}

@@ -1,0 +1,101 @@
+/** What must be true of a definition beyond the shape of its fields. Our own client's are; others are refused before anything is stored. */
+import { HoldallError } from "../core/error.ts";
+import { buildGraph, inDegrees, visitDependents } from "../core/graph.ts";
+import { parameterCount } from "../core/parameters.ts";
+import type { Block, TaskBody, TextTemplate, WorkflowDefinition } from "../core/workflow.ts";
+
+/** Throws `spec`. */
+export function checkDefinition(definition: WorkflowDefinition): void {
+  let next = 0;
+  const names = new Set<string>();
+  for (const [index, block] of definition.blocks.entries()) {
+    if (block.first !== next) throw wrong(`blocks.${index}.first is not ${next}`);
+    next += block.count;
+    checkBlock(block, `blocks.${index}`, names);
+  }
+  if (next !== definition.taskCount) throw wrong(`taskCount is not ${next}`);
+  checkEdges(definition);
+}
+
+function checkBlock(block: Block, place: string, names: Set<string>): void {
+  if (block.kind === "array") {
+    const { names: params, values } = block.parameters;
+    if (params.length !== values.length || new Set(params).size !== params.length)
+      throw wrong(`${place}.parameters: names and values do not match`);
+    const { mode } = block.parameters;
+    if (mode === "zip" && values.some((each) => size(each) !== size(values[0]!)))
+      throw wrong(`${place}.parameters: lists of different length`);
+    if (parameterCount(block.parameters) !== block.count)
+      throw wrong(`${place}.count is not what its parameters give`);
+    checkBody(block.body, params.length, place);
+    return;
+  }
+  if (block.bodies?.length !== block.count) throw wrong(`${place}.count is not its bodies' number`);
+  block.bodies.forEach((body, i) => {
+    checkBody(body, 0, `${place}.bodies.${i}`);
+    const name = String(body.name);
+    if (names.has(name)) throw wrong(`two tasks are called ${name}`);
+    names.add(name);
+  });
+}
+
+function size(values: readonly string[] | { count: number }): number {
+  return "count" in values ? values.count : values.length;
+}
+
+function checkBody(body: TaskBody, parameters: number, place: string): void {
+  const check = (template: TextTemplate): void => {
+    if (typeof template === "string") return;
+    for (const piece of template)
+      if (typeof piece !== "string" && piece.p >= parameters)
+        throw wrong(`${place} refers to a parameter that is not there`);
+  };
+  check(body.name);
+  const { command } = body;
+  if (command.kind === "argv") command.argv.forEach(check);
+  else check(command.text);
+  body.inputs?.forEach(check);
+  body.outputs?.forEach(check);
+  for (const [name, value] of Object.entries(body.env ?? {})) {
+    if (!/^[^=\0]+$/.test(name)) throw wrong(`${place}.env: no variable can be called ${name}`);
+    check(value);
+  }
+}
+
+function checkEdges(definition: WorkflowDefinition): void {
+  const { edges, runs, sets, taskCount } = definition;
+  if (edges.length % 2 !== 0) throw wrong("edges are not pairs");
+  for (const task of edges) if (task >= taskCount) throw wrong(`there is no task ${task}`);
+  for (const { upstream, dependent, count } of runs)
+    if (upstream + count > taskCount || dependent + count > taskCount)
+      throw wrong("a run goes beyond the tasks");
+  for (const { members, dependents } of sets)
+    for (const [first, count] of [...members, ...dependents])
+      if (first + count > taskCount) throw wrong("a set goes beyond the tasks");
+  const graph = buildGraph(definition);
+  if (graph.empty) return;
+  // What cannot be taken off from the front is a circle, or waits for one.
+  const waiting = inDegrees(graph);
+  const setWaiting = graph.setSize.slice();
+  const stack: number[] = [];
+  for (let task = 0; task < taskCount; task++) if (waiting[task] === 0) stack.push(task);
+  let taken = 0;
+  const arrive = (task: number): void => {
+    if (--waiting[task]! === 0) stack.push(task);
+  };
+  while (stack.length > 0) {
+    taken++;
+    visitDependents(graph, stack.pop()!, arrive, (set) => {
+      if (--setWaiting[set]! > 0) return;
+      for (const [first, count] of graph.setDependents[set]!)
+        for (let i = 0; i < count; i++) arrive(first + i);
+    });
+  }
+  if (taken !== taskCount) throw wrong("the dependencies are a circle");
+}
+
+function wrong(message: string): HoldallError {
+  return new HoldallError("spec", `the definition: ${message}`, {
+    fix: "submit the document with `holdall submit`, which makes a definition of it",
+  });
+}

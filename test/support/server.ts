@@ -1,0 +1,88 @@
+// `holdall serve` and its workers as processes of their own, for tests.
+
+import { afterEach } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Options, type Running, start, until } from "./holdall.ts";
+
+export interface Access {
+  url: string;
+  token: string;
+}
+
+export interface Serving extends Running {
+  access: Access;
+  /** asks with the token */
+  fetch(path: string, init?: RequestInit): Promise<Response>;
+  workers(): Promise<{ worker_id: number; pid: number; state: string }[]>;
+}
+
+const running: Running[] = [];
+afterEach(async () => {
+  for (const each of running) {
+    each.kill("SIGCONT");
+    each.kill("SIGKILL");
+  }
+  await Promise.all(running.splice(0).map((each) => each.result));
+});
+
+export function readAccess(cwd: string): Access {
+  return JSON.parse(readFileSync(join(cwd, ".holdall/access.json"), "utf8")) as Access;
+}
+
+/** Starts a server in `cwd` and waits until it answers. It is killed when the test ends. */
+export async function serve(
+  cwd: string,
+  args: readonly string[] = [],
+  options: Options = {},
+): Promise<Serving> {
+  const process = start(cwd, ["serve", ...args], options);
+  running.push(process);
+  let ended: string | null = null;
+  void process.result.then((result) => (ended = result.stderr));
+  const access = await until("the server answers", async () => {
+    if (ended !== null) throw new Error(`the server ended: ${ended}`);
+    try {
+      const found = readAccess(cwd);
+      return (await fetch(`${found.url}/healthz`)).ok ? found : null;
+    } catch {
+      return null;
+    }
+  });
+  const ask = (path: string, init: RequestInit = {}): Promise<Response> =>
+    fetch(`${access.url}${path}`, {
+      ...init,
+      headers: { authorization: `Bearer ${access.token}`, ...init.headers },
+    });
+  return {
+    ...process,
+    access,
+    fetch: ask,
+    workers: async () => ((await (await ask("/api/v1/workers")).json()) as any).workers,
+  };
+}
+
+/** Starts a worker; it is killed when the test ends. */
+export function worker(cwd: string, args: readonly string[] = [], options: Options = {}): Running {
+  const process = start(cwd, ["worker", ...args], options);
+  running.push(process);
+  return process;
+}
+
+/** Starts a worker and waits until the server has it. */
+export async function connectedWorker(
+  server: Serving,
+  cwd: string,
+  args: readonly string[] = [],
+  options: Options = {},
+): Promise<Running> {
+  const process = worker(cwd, args, options);
+  await untilConnected(server, process);
+  return process;
+}
+
+export async function untilConnected(server: Serving, process: Running): Promise<void> {
+  await until("the worker is connected", async () =>
+    (await server.workers()).some((each) => each.pid === process.pid && each.state === "connected"),
+  );
+}
