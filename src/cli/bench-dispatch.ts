@@ -6,6 +6,7 @@ import { createNullExecutor } from "../bench/null-executor.ts";
 import { HoldallError } from "../core/error.ts";
 import { openLedger } from "../ledger/sqlite/open.ts";
 import { adhocWorkflow } from "../spec/index.ts";
+import { socketBench } from "./bench-sockets.ts";
 import { startRun } from "./embedded.ts";
 
 export interface DispatchResult {
@@ -18,7 +19,19 @@ export interface DispatchResult {
   verified: number;
 }
 
-export async function dispatchBench(tasks: number, fsync: boolean): Promise<DispatchResult> {
+export interface DispatchRequest {
+  tasks: number;
+  fsync: boolean;
+  /** null: server and one worker in this process */
+  workers: number | null;
+}
+
+export function dispatchBench(request: DispatchRequest): Promise<DispatchResult> {
+  const { tasks, fsync, workers } = request;
+  return workers === null ? embeddedBench(tasks, fsync) : socketBench(tasks, fsync, workers);
+}
+
+async function embeddedBench(tasks: number, fsync: boolean): Promise<DispatchResult> {
   const folder = mkdtempSync(join(tmpdir(), "holdall-bench-"));
   try {
     const stateDir = join(folder, "state");

@@ -29,6 +29,9 @@ export interface RunParts {
   /** tests and benchmarks bring their own */
   openExecutor?(events: ExecutorEvents, stateDir: string): Promise<Executor>;
   fsync?: boolean;
+  /** as in OpenOptions of the ledger */
+  acceptLoss?: boolean;
+  note?(text: string): void;
 }
 
 /** Starts a run in this process. Errors (conflict, too_large, storage) are thrown before anything has started. */
@@ -36,7 +39,11 @@ export async function startRun(request: RunRequest, parts: RunParts = {}): Promi
   const startedMs = Date.now();
   const { what, offer } = request;
   if (what.kind === "definition") refuseTooLarge(what.definition, offer, what.placeOfNeed);
-  const ledger = openLedger(request.stateDir, { fsync: parts.fsync ?? true });
+  const ledger = openLedger(request.stateDir, {
+    fsync: parts.fsync ?? true,
+    acceptLoss: parts.acceptLoss === true,
+    ...(parts.note ? { note: parts.note } : {}),
+  });
   const undo: (() => void | Promise<void>)[] = [(): void => ledger.close()];
   try {
     return await start(request, parts, ledger, startedMs, undo);

@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { type HoldallError, toHoldallError } from "../core/error.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import { openLedger } from "../ledger/sqlite/open.ts";
+import { openLedger, type OpenOptions } from "../ledger/sqlite/open.ts";
 import { startServer } from "../server/server.ts";
 import { endLeftovers } from "../worker/leftovers.ts";
 import { EXIT } from "./exit.ts";
@@ -16,6 +16,8 @@ export interface ServeRequest {
   host: string | undefined;
   access: string | undefined;
   heartbeatMs: number | undefined;
+  fsync: boolean;
+  acceptLoss: boolean;
   quiet: boolean;
 }
 
@@ -34,7 +36,11 @@ export async function serve(request: ServeRequest, io: Io): Promise<number> {
   const releases = (["SIGINT", "SIGTERM", "SIGHUP"] as const).map((signal) =>
     io.onSignal(signal, () => stopped.resolve(signal)),
   );
-  const ledger = await openPatiently(stateDir.path);
+  const ledger = await openPatiently(stateDir.path, {
+    fsync: request.fsync,
+    acceptLoss: request.acceptLoss,
+    note: (text) => void io.stderr.write(`warning: ${text}\n`),
+  });
   try {
     // What a killed `run` left here would run beside its own repetition.
     await endLeftovers(ledger.uuid);
@@ -73,11 +79,11 @@ export async function serve(request: ServeRequest, io: Io): Promise<number> {
 }
 
 /** Commands that look at a directory without an owner hold its lock for a moment. */
-async function openPatiently(stateDir: string): Promise<Ledger> {
+async function openPatiently(stateDir: string, options: OpenOptions): Promise<Ledger> {
   const giveUpMs = performance.now() + LOCK_WAIT_MS;
   for (;;) {
     try {
-      return openLedger(stateDir, { fsync: true });
+      return openLedger(stateDir, options);
     } catch (error) {
       if (toHoldallError(error).code !== "conflict" || performance.now() > giveUpMs) throw error;
     }

@@ -5,10 +5,13 @@
  */
 import type { Core, WorkerState } from "./core.ts";
 import { checkEnded } from "./core.ts";
+import { addDuration } from "./durations.ts";
 import type { Capacity, Finished, Held } from "./events.ts";
 import { VERDICT_ACCEPTED, VERDICT_OTHER, VERDICT_SUPERSEDED } from "./events.ts";
 import type { Category, ReadyClass } from "./ready.ts";
+import { holdingOf } from "./holding.ts";
 import { freeOf, take } from "./resources.ts";
+import { forgetWorker, observeSpeed } from "./speed.ts";
 import {
   ASSIGNED,
   BLOCKED,
@@ -23,8 +26,10 @@ import {
 import type { Tasks } from "./tasks.ts";
 import { breaker, judgeFailure, NO_FAILURES } from "./faults.ts";
 import { cancel } from "./control.ts";
-import { classOf, derive, makeReady, propagate, setState } from "./tasks.ts";
-import type { Block } from "./workflow.ts";
+import { policyOf } from "./policy-of.ts";
+import { dismissSpare, forgetSpare, isSpare, promoteSpare, swapSpare } from "./spares.ts";
+import { watchedEnded, watchTask } from "./watch.ts";
+import { classOf, derive, makeReady, ownAttempt, propagate, setState } from "./tasks.ts";
 
 /**
  * A new worker, or one that comes back: then `held` says what it still has. What the core believes it to have and it has not, never
@@ -58,7 +63,10 @@ export function joinWorker(
   for (const tasks of core.workflows.values()) reclaim(core, tasks, worker, there);
   for (const { workflow, tasks: list, attempts, started } of held) {
     const tasks = core.workflows.get(workflow);
-    const unwanted = list.map((task, i) => !tasks || !isLive(tasks, id, task, attempts[i]!));
+    const unwanted = list.map(
+      (task, i) =>
+        !tasks || !(isLive(tasks, id, task, attempts[i]!) || isSpare(tasks, id, task, attempts[i]!)),
+    );
     haunt(
       core,
       worker,
@@ -70,7 +78,7 @@ export function joinWorker(
   }
 }
 
-function attemptKey(workflow: number, task: number, attempt: number): string {
+export function attemptKey(workflow: number, task: number, attempt: number): string {
   return `${workflow}/${task}/${attempt}`;
 }
 
@@ -86,7 +94,7 @@ function reclaim(
   const dying: number[] = [];
   for (let task = 0; task < owner.length; task++) {
     if (owner[task] !== worker.id) continue;
-    const started = there.get(attemptKey(tasks.workflow, task, tasks.attempt[task]!));
+    const started = there.get(attemptKey(tasks.workflow, task, ownAttempt(tasks, task)));
     if (started === undefined) {
       owner[task] = 0;
       gone.push(task);
@@ -102,16 +110,21 @@ function reclaim(
       worker: worker.id,
       workflow: tasks.workflow,
       tasks: dying,
-      attempts: dying.map((task) => tasks.attempt[task]!),
+      attempts: dying.map((task) => ownAttempt(tasks, task)),
       reason: "canceled",
     });
+  for (const [task, spare] of tasks.spares) {
+    if (spare.worker !== worker.id) continue;
+    const started = there.get(attemptKey(tasks.workflow, task, spare.attempt));
+    if (started === undefined) forgetSpare(tasks, task);
+    else occupy(worker, classOf(tasks, task), started);
+  }
   for (let i = gone.length - 1; i >= 0; i--) waitAgain(core, tasks, gone[i]!);
   if (gone.length > 0) checkEnded(core, tasks);
 }
 
 function occupy(worker: WorkerState, cls: ReadyClass, started: boolean): void {
-  const holding = worker.holding.get(cls.id) ?? { cls, held: 0, running: 0 };
-  worker.holding.set(cls.id, holding);
+  const holding = holdingOf(worker, cls);
   holding.held++;
   if (!started) return;
   holding.running++;
@@ -165,8 +178,13 @@ export function abandon(core: Core, tasks: Tasks): void {
     const list: number[] = [];
     for (let task = 0; task < tasks.owner.length; task++)
       if (tasks.owner[task] === worker.id) list.push(task);
+    const attempts = list.map((task) => ownAttempt(tasks, task));
+    for (const [task, spare] of tasks.spares) {
+      if (spare.worker !== worker.id) continue;
+      list.push(task);
+      attempts.push(spare.attempt);
+    }
     if (list.length === 0) continue;
-    const attempts = list.map((task) => tasks.attempt[task]!);
     list.forEach((task, i) =>
       worker.ghosts.set(attemptKey(tasks.workflow, task, attempts[i]!), classOf(tasks, task)),
     );
@@ -198,11 +216,20 @@ export function loseWorker(
 ): void {
   const worker = core.workers.get(id);
   core.workers.delete(id);
+  forgetWorker(core, id);
   if (worker) core.dirty.delete(worker);
   for (const tasks of core.workflows.values()) {
     const lost: number[] = [];
     const { owner, state } = tasks;
     for (let task = 0; task < owner.length; task++) if (owner[task] === id) lost.push(task);
+    const attempts = lost.map((task) => ownAttempt(tasks, task));
+    const owned = lost.length;
+    for (const [task, spare] of tasks.spares) {
+      if (spare.worker !== id) continue;
+      lost.push(task);
+      attempts.push(spare.attempt);
+      forgetSpare(tasks, task);
+    }
     if (lost.length === 0) continue;
     const verdicts = new Uint8Array(lost.length);
     const reasons: [number, string][] = [];
@@ -211,15 +238,16 @@ export function loseWorker(
       worker: id,
       workflow: tasks.workflow,
       tasks: lost,
-      attempts: lost.map((task) => tasks.attempt[task]!),
+      attempts,
       outcome,
       verdicts,
       reasons,
     });
     // From the last to the first, so that the first comes to stand first in its queue.
-    for (let i = lost.length - 1; i >= 0; i--) {
+    for (let i = owned - 1; i >= 0; i--) {
       const task = lost[i]!;
       owner[task] = 0;
+      if (promoteSpare(tasks, task)) continue;
       if (state[task] !== ASSIGNED && state[task] !== RUNNING) {
         runAgain(core, tasks, task);
         continue;
@@ -228,7 +256,7 @@ export function loseWorker(
         outcome: OUTCOMES.indexOf(outcome),
         exit: null,
         started: state[task] === RUNNING,
-        attempt: tasks.attempt[task]!,
+        attempt: attempts[i]!,
         recoveryFailed: false,
       };
       const { accepted, reason } = fail(core, tasks, task, end, nowMs);
@@ -258,18 +286,20 @@ export function started(
   workflow: number,
   list: readonly number[],
   attempts: readonly number[],
+  nowMs: number,
 ): void {
   const tasks = core.workflows.get(workflow);
   if (!tasks) return;
   for (let i = 0; i < list.length; i++) {
     const task = list[i]!;
-    if (isLive(tasks, worker, task, attempts[i]!) && tasks.state[task] === ASSIGNED)
-      setState(tasks, task, RUNNING);
+    if (!isLive(tasks, worker, task, attempts[i]!) || tasks.state[task] !== ASSIGNED) continue;
+    setState(tasks, task, RUNNING);
+    if (classOf(tasks, task).category.watch) watchTask(core, tasks, task, nowMs);
   }
 }
 
 export function isLive(tasks: Tasks, worker: number, task: number, attempt: number): boolean {
-  return tasks.owner[task] === worker && tasks.attempt[task] === attempt;
+  return tasks.owner[task] === worker && ownAttempt(tasks, task) === attempt;
 }
 
 export function finished(core: Core, workerId: number, batch: Finished, nowMs: number): void {
@@ -283,6 +313,16 @@ export function finished(core: Core, workerId: number, batch: Finished, nowMs: n
   let cls: ReadyClass | null = null;
   for (let i = 0; i < size; i++) {
     const task = batch.tasks[i]!;
+    if (tasks && isSpare(tasks, workerId, task, batch.attempts[i]!)) {
+      // The duplicate ended first, or failed: with a result it takes the place of the other.
+      if (batch.outcomes[i] === OUTCOME_OK) swapSpare(tasks, task);
+      else {
+        verdicts[i] = VERDICT_OTHER;
+        forgetSpare(tasks, task);
+        if (worker) release(core, worker, classOf(tasks, task), 1);
+        continue;
+      }
+    }
     if (!tasks || !isLive(tasks, workerId, task, batch.attempts[i]!)) {
       verdicts[i] = VERDICT_SUPERSEDED;
       banish(core, worker, batch.workflow, task, batch.attempts[i]!);
@@ -302,9 +342,13 @@ export function finished(core: Core, workerId: number, batch: Finished, nowMs: n
       runAgain(core, tasks, task);
     } else if (batch.outcomes[i] === OUTCOME_OK) {
       verdicts[i] = VERDICT_ACCEPTED;
+      if (tasks.spares.size > 0) dismissSpare(core, tasks, task, "superseded");
       setState(tasks, task, SUCCEEDED);
       learn(own.category, batch.wallUs[i]!);
+      if (own.category.watch) watchedEnded(core, own.category, task, workerId, batch.wallUs[i]!);
       propagate(tasks, task, core.sink);
+    } else if (promoteSpare(tasks, task)) {
+      verdicts[i] = VERDICT_OTHER;
     } else {
       const end = {
         outcome: batch.outcomes[i]!,
@@ -319,6 +363,7 @@ export function finished(core: Core, workerId: number, batch: Finished, nowMs: n
     }
   }
   if (worker && cls) release(core, worker, cls, released);
+  observeSpeed(core, workerId, batch, verdicts);
   if (tasks) settle(core, tasks);
 }
 
@@ -344,6 +389,7 @@ function settle(core: Core, tasks: Tasks): void {
 
 function learn(category: Category, wallUs: number): void {
   category.samples++;
+  if (category.watch) addDuration(category.watch.durations, wallUs);
   // A moving average over some 64 tasks follows a change of behaviour and forgets one odd task.
   category.meanWallUs += (wallUs - category.meanWallUs) / Math.min(category.samples, 64);
 }
@@ -404,20 +450,9 @@ function fail(
   return { accepted: false, reason };
 }
 
-export function policyOf(tasks: Tasks, task: number): Block {
-  const { blocks } = tasks.definition;
-  let low = 0;
-  let high = blocks.length - 1;
-  while (low < high) {
-    const middle = (low + high + 1) >>> 1;
-    if (blocks[middle]!.first <= task) low = middle;
-    else high = middle - 1;
-  }
-  return blocks[low]!;
-}
-
 /** A task whose attempt is gone without a result. */
 function waitAgain(core: Core, tasks: Tasks, task: number): void {
+  if (promoteSpare(tasks, task)) return;
   if (tasks.state[task] === ASSIGNED || tasks.state[task] === RUNNING) putBack(core, tasks, task);
   else runAgain(core, tasks, task);
 }
@@ -444,7 +479,7 @@ function runAgain(core: Core, tasks: Tasks, task: number): void {
 }
 
 /** `count` attempts of a class have left the worker; what it holds beyond them moves up. */
-function release(core: Core, worker: WorkerState, cls: ReadyClass, count: number): void {
+export function release(core: Core, worker: WorkerState, cls: ReadyClass, count: number): void {
   const holding = worker.holding.get(cls.id);
   if (!holding) return;
   holding.held = Math.max(0, holding.held - count);
@@ -469,13 +504,18 @@ export function revoked(
   const worker = core.workers.get(workerId);
   for (let i = list.length - 1; i >= 0; i--) {
     const task = list[i]!;
+    if (tasks && isSpare(tasks, workerId, task, attempts[i]!)) {
+      forgetSpare(tasks, task);
+      if (worker) release(core, worker, classOf(tasks, task), 1);
+      continue;
+    }
     if (!tasks || !isLive(tasks, workerId, task, attempts[i]!)) {
       banish(core, worker, workflow, task, attempts[i]!);
       continue;
     }
     tasks.owner[task] = 0;
     // It never started, and the worker has let go of it: the number is free again.
-    if (tasks.state[task] === ASSIGNED) tasks.attempt[task]!--;
+    if (tasks.state[task] === ASSIGNED && !tasks.older.has(task)) tasks.attempt[task]!--;
     if (worker) release(core, worker, classOf(tasks, task), 1);
     waitAgain(core, tasks, task);
   }

@@ -3,7 +3,8 @@ import type { Core } from "./core.ts";
 import { checkEnded } from "./core.ts";
 import { downstream } from "./graph.ts";
 import { BLOCKED, CANCELED, isTerminal, READY, SKIPPED } from "./states.ts";
-import { derive, leaveReady, propagate, setState } from "./tasks.ts";
+import { dismissSpare } from "./spares.ts";
+import { derive, leaveReady, ownAttempt, propagate, setState } from "./tasks.ts";
 
 /** `list` null = all tasks. What runs is killed; what is downstream is skipped. */
 export function cancel(
@@ -27,9 +28,10 @@ export function cancel(
     if (owner !== 0) {
       const kill = kills.get(owner) ?? { tasks: [], attempts: [] };
       kill.tasks.push(task);
-      kill.attempts.push(tasks.attempt[task]!);
+      kill.attempts.push(ownAttempt(tasks, task));
       kills.set(owner, kill);
     }
+    dismissSpare(core, tasks, task, "canceled");
     setState(tasks, task, CANCELED);
     canceled.push(task);
   };

@@ -19,11 +19,15 @@ import {
 import { cancel, retry } from "./control.ts";
 import type { Capacity, CoreEvent, Effect, Restored } from "./events.ts";
 import type { Category, ReadyClass } from "./ready.ts";
-import { RangeQueue } from "./ready.ts";
+import { createClass } from "./ready.ts";
 import type { Free } from "./resources.ts";
-import { schedule } from "./schedule.ts";
+import { blockHost, schedule } from "./schedule.ts";
+import { createScheduling, type Scheduling } from "./scheduling.ts";
 import { ASSIGNED, BLOCKED, CANCELED, FAILED, READY, SUCCEEDED } from "./states.ts";
+import { createSuspicion, type Suspicion } from "./suspicion.ts";
+import { createWatch, endExclusions, lookAtWatched, type Watched } from "./watch.ts";
 import { Timers } from "./timers.ts";
+import { noteCached } from "./speed.ts";
 import type { ReadySink, Tasks } from "./tasks.ts";
 import { createCategory, createTasks, derive, enqueue, extendTasks, hasWorkLeft, setState } from "./tasks.ts";
 import type { Block, WorkflowDefinition } from "./workflow.ts";
@@ -33,15 +37,35 @@ export interface CoreConfig {
   prefetchMs: number;
   /** prefetched attempts per worker and class at most */
   prefetchMax: number;
+  /** room is reserved for a class that was passed over for this long, when nothing is known of run times */
+  reserveMs: number;
+  /** how fast inputs are expected to come to a worker that has them not */
+  fetchBytesPerSecond: number;
+  /** of worker choice `random` */
+  seed: number;
 }
 
-export const DEFAULT_CONFIG: CoreConfig = { prefetchMs: 40, prefetchMax: 4096 };
+export const DEFAULT_CONFIG: CoreConfig = {
+  prefetchMs: 40,
+  prefetchMax: 4096,
+  reserveMs: 60_000,
+  fetchBytesPerSecond: 1e8,
+  seed: 1,
+};
 
 /** Attempts of one class that a worker holds; `held - running` of them wait on the worker for room. */
 export interface Holding {
   cls: ReadyClass;
   held: number;
   running: number;
+  /** when the last of them were handed out */
+  sinceMs: number;
+  /** somebody looks then whether they still wait */
+  lookAtMs: number;
+  /** the last attempts handed out, in order: those that wait are among them */
+  recent: { tasks: readonly number[]; attempts: readonly number[] }[];
+  /** attempts in `recent` */
+  recentCount: number;
 }
 
 export interface WorkerState {
@@ -71,6 +95,12 @@ export interface Core {
   dirty: Set<WorkerState>;
   /** set when tasks became ready: every worker with room is looked at */
   moreReady: boolean;
+  scheduling: Scheduling;
+  /** running attempts of categories that are looked after, by workflow/task */
+  watched: Map<string, Watched>;
+  /** when they are looked at next */
+  lookAtMs: number | null;
+  suspicion: Suspicion;
   effects: Effect[];
   sink: ReadySink;
 }
@@ -85,10 +115,18 @@ export function createCore(config: Partial<CoreConfig> = {}): Core {
     timers: new Timers(),
     dirty: new Set(),
     moreReady: false,
+    scheduling: createScheduling(config.seed ?? DEFAULT_CONFIG.seed),
+    watched: new Map(),
+    lookAtMs: null,
+    suspicion: createSuspicion(),
     effects: [],
     sink: {
       becameReady(_tasks, cls) {
-        core.active.add(cls);
+        if (!core.active.has(cls)) {
+          core.active.add(cls);
+          core.scheduling.order = null;
+        }
+        cls.fresh = true;
         core.moreReady = true;
       },
     },
@@ -122,13 +160,19 @@ export function apply(core: Core, event: CoreEvent, nowMs: number): Effect[] {
       drainWorker(core, event.worker);
       break;
     case "started":
-      started(core, event.worker, event.workflow, event.tasks, event.attempts);
+      started(core, event.worker, event.workflow, event.tasks, event.attempts, nowMs);
       break;
     case "finished":
       finished(core, event.worker, event.batch, nowMs);
       break;
     case "revoked":
       revoked(core, event.worker, event.workflow, event.tasks, event.attempts);
+      break;
+    case "block_host":
+      blockHost(core, event.host, event.untilMs, nowMs);
+      break;
+    case "cached":
+      noteCached(core, event.worker, event.digests, event.bytes);
       break;
     case "cancel":
       cancel(core, event.workflow, event.tasks, event.reason);
@@ -138,6 +182,8 @@ export function apply(core: Core, event: CoreEvent, nowMs: number): Effect[] {
       break;
     case "timer":
       ringTimers(core, nowMs);
+      lookAtWatched(core, nowMs);
+      endExclusions(core, nowMs);
       break;
   }
   return core.effects;
@@ -190,24 +236,31 @@ function makeClasses(
   return definition.blocks.map((block, index) => {
     const key = classKey(block);
     let cls = made.get(key) ?? existing[index];
-    cls ??= {
+    cls ??= createClass({
       id: workflow * CLASSES_PER_WORKFLOW + index,
       workflow,
       requirement: block.requirement,
       priority: block.priority,
       workflowPriority: definition.priority,
       scheduler: block.scheduler,
+      placement: block.placement ?? null,
+      algorithm:
+        block.placement?.algorithm ??
+        definition.categories?.[block.category]?.algorithm ??
+        definition.algorithm ??
+        null,
       category: categoryOf(core, workflow, block.category),
-      queue: new RangeQueue(),
-      ready: 0,
-    };
+    });
+    cls.category.watch ??= createWatch(definition.categories?.[block.category]);
+    cls.category.maxConcurrent = definition.categories?.[block.category]?.maxConcurrent ?? null;
     made.set(key, cls);
     return cls;
   });
 }
 
 function classKey(block: Block): string {
-  return JSON.stringify([block.requirement, block.priority, block.scheduler, block.category]);
+  const { requirement, priority, scheduler, category, placement } = block;
+  return JSON.stringify([requirement, priority, scheduler, category, placement ?? null]);
 }
 
 function categoryOf(core: Core, workflow: number, name: string): Category {

@@ -10,7 +10,8 @@ const STEP_BITS = 5;
 const STEPS = 1 << STEP_BITS;
 /** Width of the linear part: starting a process alone takes some 300 µs, finer tells nothing. */
 const UNIT_US = 16;
-const LAST_BUCKET = 1023;
+/** All above share the last of the 1,024 buckets. */
+const MOST_UNITS = 2 ** 36 - 1;
 
 export interface Durations {
   count: number;
@@ -112,11 +113,16 @@ export function logSpread(durations: Durations): number {
 }
 
 function bucketOf(us: number): number {
-  const units = Math.floor(us / UNIT_US);
-  if (units < STEPS) return units;
-  const octave = units < 2 ** 32 ? 31 - Math.clz32(units) : 63 - Math.clz32(units / 2 ** 32);
-  const step = Math.floor(units / 2 ** (octave - STEP_BITS)) - STEPS;
-  return Math.min(LAST_BUCKET, (octave - STEP_BITS + 1) * STEPS + step);
+  const units = us / UNIT_US;
+  if (units < 2 ** 32) {
+    const whole = units >>> 0;
+    const octave = 31 - Math.clz32(whole) - STEP_BITS;
+    // In the linear part `octave` is negative; from its end on, `whole >>> octave` has six bits, the highest set.
+    return octave < 0 ? whole : octave * STEPS + (whole >>> octave);
+  }
+  const most = Math.min(units, MOST_UNITS);
+  const octave = 63 - Math.clz32(most / 2 ** 32) - STEP_BITS;
+  return octave * STEPS + Math.floor(most / 2 ** octave);
 }
 
 function middleOf(bucket: number): number {

@@ -14,6 +14,10 @@ export interface Capacity {
   maxParallel: number | null;
   timeLimitSeconds: number | null;
   scheduler: string | null;
+  /** false: takes what is bound to other schedulers when nothing else is ready; default true */
+  strictScheduler?: boolean;
+  /** name of its host, for preferred and required hosts and the blocklist */
+  host?: string;
   features?: readonly string[];
 }
 
@@ -84,6 +88,10 @@ export type CoreEvent =
       tasks: readonly number[];
       attempts: readonly number[];
     }
+  /** its workers get nothing new until then (null = until unblocked; a time that is over unblocks) */
+  | { type: "block_host"; host: string; untilMs: number | null }
+  /** a worker has these inputs now; bytes 0 = no longer */
+  | { type: "cached"; worker: number; digests: readonly string[]; bytes: readonly number[] }
   /** null = all tasks of the workflow */
   | { type: "cancel"; workflow: number; tasks: readonly number[] | null; reason: string }
   /** run these again, with everything downstream that did not succeed; `rebuild` = succeeded downstream too */
@@ -134,7 +142,7 @@ export type Effect =
       workflow: number;
       tasks: number[];
       attempts: number[];
-      reason: "canceled" | "superseded";
+      reason: "canceled" | "superseded" | "slow";
     }
   | { type: "revoke"; worker: number; workflow: number; tasks: number[]; attempts: number[] }
   | { type: "drain"; worker: number }

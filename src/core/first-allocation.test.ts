@@ -1,11 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import type { CategoryUse, ResourceUse } from "./first-allocation.ts";
 import {
   createCategoryUse,
   firstAllocation,
   LEARN_EVERY,
-  mostUsed,
   nextAllocation,
   recordUse,
   roundUp,
@@ -67,7 +66,7 @@ test("no first allocation, tried one by one over the tasks, wastes less or has a
   fc.assert(
     fc.property(anyTasks, (tasks) => {
       const use = memoryOf(tasks);
-      const most = mostUsed(use);
+      const most = use.most;
       const waste = firstAllocation("min_waste", use, FREE);
       const fast = firstAllocation("max_throughput", use, FREE);
       for (const { memoryBytes } of tasks) {
@@ -93,7 +92,7 @@ test("min_waste holds less than giving the maximum to all, where few tasks need 
     wallUs: 1e6 * Math.exp(0.3 * normal()),
   }));
   const use = memoryOf(tasks);
-  const most = mostUsed(use);
+  const most = use.most;
   const first = firstAllocation("min_waste", use, FREE);
   expect(first).toBeWithin(2 * GIB, 3.5 * GIB);
   expect(held(tasks, first, most) / held(tasks, most, most)).toBeLessThan(0.12);

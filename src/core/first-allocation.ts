@@ -21,6 +21,8 @@ export interface ResourceUse {
   count: number;
   /** of all of them together */
   wallUs: number;
+  /** the largest amount, rounded up; 0 when there is none */
+  most: number;
   /** by amount, rounded up */
   buckets: Map<number, { count: number; wallUs: number }>;
 }
@@ -44,7 +46,7 @@ export interface AllocationLimits {
 }
 
 export function createCategoryUse(): CategoryUse {
-  const none = (): ResourceUse => ({ count: 0, wallUs: 0, buckets: new Map() });
+  const none = (): ResourceUse => ({ count: 0, wallUs: 0, most: 0, buckets: new Map() });
   return {
     completions: 0,
     resources: { cpus: none(), memoryBytes: none(), diskBytes: none() },
@@ -63,7 +65,10 @@ export function recordUse(use: CategoryUse, sample: UseSample): boolean {
     if (used === null || !(used >= 0)) continue;
     const resource = use.resources[name];
     const amount = roundUp(name, used);
-    record ||= amount > mostUsed(resource);
+    if (amount > resource.most) {
+      resource.most = amount;
+      record = true;
+    }
     const bucket = resource.buckets.get(amount);
     if (bucket) {
       bucket.count++;
@@ -74,13 +79,6 @@ export function recordUse(use: CategoryUse, sample: UseSample): boolean {
   }
   if (use.completions < LEARN_EVERY) return false;
   return record || use.completions % LEARN_EVERY === 0;
-}
-
-/** The largest use seen, rounded up; 0 when there is none. */
-export function mostUsed(use: ResourceUse): number {
-  let most = 0;
-  for (const amount of use.buckets.keys()) if (amount > most) most = amount;
-  return most;
 }
 
 /**
@@ -94,14 +92,14 @@ export function firstAllocation(
 ): number {
   const { declared, largest } = limits;
   if (mode === "fixed" || use.count < LEARN_EVERY) return declared;
-  const learned = mode === "max" ? mostUsed(use) : best(mode, use);
+  const learned = mode === "max" ? use.most : best(mode, use);
   return largest === null ? learned : Math.min(learned, largest);
 }
 
 /** The bucket with the best score as first allocation, given that what does not fit runs once more with the maximum. */
 function best(mode: "min_waste" | "max_throughput", use: ResourceUse): number {
   const amounts = [...use.buckets.keys()].toSorted((a, b) => a - b);
-  const most = amounts.at(-1)!;
+  const { most } = use;
   const meanWall = use.wallUs / use.count;
   let chosen = most;
   let bestScore = -Infinity;
@@ -132,7 +130,7 @@ export interface Exhausted {
   current: number;
   /** its measured peak, which may be above `current`; null = not known */
   used: number | null;
-  /** `mostUsed` of the category */
+  /** `most` of the category */
   mostSeen: number;
   /** the most any worker has; null = not known */
   largest: number | null;

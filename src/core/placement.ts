@@ -9,6 +9,7 @@ import type { Algorithm } from "./workflow.ts";
 /** It gets new attempts at all. */
 export function takesWork(core: Core, worker: WorkerState): boolean {
   if (worker.draining || worker.absent) return false;
+  if (core.suspicion.excludedUntilMs.has(worker.id)) return false;
   const { blockedHosts } = core.scheduling;
   const { host } = worker.capacity;
   return blockedHosts.size === 0 || host === undefined || !blockedHosts.has(host);

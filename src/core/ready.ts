@@ -2,7 +2,9 @@
  * The ready index. Tasks with equal requirements, priority, scheduler and category share a class;
  * there are few classes however many tasks, so a choice costs O(classes), not O(queue).
  */
-import type { Requirement } from "./workflow.ts";
+import type { Watch } from "./watch.ts";
+import type { WaitMarks } from "./ageing.ts";
+import type { Algorithm, Placement, Requirement } from "./workflow.ts";
 
 /** A queue of task numbers that keeps runs of consecutive numbers as ranges: a million array tasks are one entry. */
 export class RangeQueue {
@@ -51,6 +53,23 @@ export class RangeQueue {
     return { first, count };
   }
 
+  /** Takes out one task, wherever it stands; quick near the head. Null when it is not there. */
+  take(task: number): { first: number; count: number } | null {
+    const front = this.#front;
+    for (let i = front.length - 2; i >= 0; i -= 2)
+      if (front[i]! <= task && task < front[i + 1]!) {
+        front.splice(i, 2, ...around(front[i]!, task, front[i + 1]!).reverse().flat());
+        return { first: task, count: 1 };
+      }
+    const ranges = this.#ranges;
+    for (let i = this.#head; i < ranges.length; i += 2)
+      if (ranges[i]! <= task && task < ranges[i + 1]!) {
+        ranges.splice(i, 2, ...around(ranges[i]!, task, ranges[i + 1]!).flat());
+        return { first: task, count: 1 };
+      }
+    return null;
+  }
+
   clear(): void {
     this.#ranges = [];
     this.#head = 0;
@@ -66,13 +85,26 @@ export class RangeQueue {
   }
 }
 
+/** What is left of a range without one task. */
+function around(first: number, task: number, end: number): [number, number][] {
+  const parts: [number, number][] = [
+    [first, task],
+    [task + 1, end],
+  ];
+  return parts.filter(([from, to]) => from < to);
+}
+
 /** Measured behaviour of tasks expected to behave alike. */
 export interface Category {
   name: string;
+  /** null = its attempts are not looked after */
+  watch: Watch | null;
   /** accepted completions */
   samples: number;
   /** moving average of wall time, µs */
   meanWallUs: number;
+  /** tasks that may run at a time; null = any number */
+  maxConcurrent: number | null;
 }
 
 export interface ReadyClass {
@@ -83,8 +115,33 @@ export interface ReadyClass {
   priority: number;
   workflowPriority: number;
   scheduler: string | null;
+  placement: Placement | null;
+  /** null = ours */
+  algorithm: Algorithm | null;
   category: Category;
   queue: RangeQueue;
   /** tasks in state ready; the queue may hold more (canceled ones are passed over when met) */
   ready: number;
+  /** got tasks since it was last offered to all workers */
+  fresh: boolean;
+  marks: WaitMarks;
+  /** since when others start where it could not; null = they do not */
+  passedMs: number | null;
+  /** no reservation is thought of before */
+  reserveAtMs: number;
+}
+
+/** A class with an empty queue. */
+export function createClass(
+  needs: Omit<ReadyClass, "queue" | "ready" | "fresh" | "marks" | "passedMs" | "reserveAtMs">,
+): ReadyClass {
+  return {
+    ...needs,
+    queue: new RangeQueue(),
+    ready: 0,
+    fresh: false,
+    marks: { list: [], total: 0 },
+    passedMs: null,
+    reserveAtMs: 0,
+  };
 }

@@ -111,9 +111,6 @@ function outlook(
       const endMs = seconds === null ? Infinity : holding.sinceMs + seconds * 1000;
       return { endMs: Math.max(nowMs, endMs), need: holding.cls.requirement, count: holding.running };
     });
-  // What is being killed ends any moment.
-  for (const { requirement } of worker.ghosts.values())
-    ends.push({ endMs: nowMs, need: requirement, count: 1 });
   ends.sort((a, b) => a.endMs - b.endMs);
   const free: Free = { ...worker.free, custom: { ...worker.free.custom } };
   let fromMs = nowMs;

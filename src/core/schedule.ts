@@ -1,86 +1,324 @@
 /**
- * Which ready tasks go to which worker. Fit first, limit after: classes are walked in order of priority, then the workflow's
- * sort method, then submission; one that does not fit is passed over. What fits is taken in runs.
+ * Which ready tasks go to which worker. Classes are walked in their order (order.ts); each is offered to all workers that may run it and
+ * have room (placement.ts), and takes what fits: fit first, limit after. One that does not fit is passed over, but not for ever
+ * (reserve.ts).
+ *
+ * What a decision costs: a class that was looked at before fits nowhere but where room has come free since, so it is offered to those
+ * workers only; all workers are asked for classes that got more tasks. A class takes its tasks in runs, however many.
  *
  * A worker may also hold a little more than it can run (prefetch), of classes it is running: such an attempt takes the room of
- * one of its class that ended, so nothing is ever over-subscribed and short tasks never wait for a round trip.
+ * one of its class that ended, so nothing is ever over-subscribed and short tasks never wait for a round trip. Nothing is held in advance
+ * where a class of higher priority waits or room is reserved (take-back.ts).
  */
+import { agedCount, markWaiting } from "./ageing.ts";
 import type { Core, Holding, WorkerState } from "./core.ts";
 import type { Effect } from "./events.ts";
 import { blockOf } from "./graph.ts";
+import { holdingOf } from "./holding.ts";
+import { ageMsOf, currentOrder } from "./order.ts";
+import { bestFor, cachedBytes, type Candidate, couldRun, mayRun, room, share, takesWork } from "./placement.ts";
 import type { ReadyClass } from "./ready.ts";
-import { fitCount, take } from "./resources.ts";
+import { backfill, cancelReservation, reserve, reviewReservations, useSpare } from "./reserve.ts";
+import { take } from "./resources.ts";
 import { ASSIGNED, READY } from "./states.ts";
+import { makeWay, outranks, remember, shareTail } from "./take-back.ts";
 import type { Tasks } from "./tasks.ts";
 import { setState } from "./tasks.ts";
+import type { Category } from "./ready.ts";
 
 type AssignEffect = Extract<Effect, { type: "assign" }>;
 
 export function schedule(core: Core, nowMs: number): void {
-  const workers = core.moreReady ? core.workers.values() : core.dirty;
-  if (core.active.size > 0) {
-    const order = [...core.active].sort(compareClasses(core));
-    for (const worker of workers) if (!worker.draining && !worker.absent) serve(core, worker, order, nowMs);
+  unblockHosts(core, nowMs);
+  if (core.scheduling.reservations.size > 0) reviewReservations(core, nowMs);
+  if (core.active.size > 0 && (core.moreReady || core.dirty.size > 0)) {
+    const decision = new Decision(core, nowMs);
+    decision.walk();
+    decision.lend();
+    decision.prefetch();
+    decision.settle();
   }
+  const idle = core.active.size === 0 ? [...core.dirty] : [];
   core.dirty.clear();
   core.moreReady = false;
+  if (idle.length > 0) shareTail(core, idle, nowMs);
 }
 
-function compareClasses(core: Core): (a: ReadyClass, b: ReadyClass) => number {
-  return (a, b) =>
-    b.workflowPriority - a.workflowPriority ||
-    b.priority - a.priority ||
-    (a.workflow === b.workflow ? bySortMethod(core, a, b) : a.workflow - b.workflow) ||
-    a.id - b.id;
+/** Blocks that are over: all workers are looked at again. */
+function unblockHosts(core: Core, nowMs: number): void {
+  for (const [host, untilMs] of core.scheduling.blockedHosts)
+    if (untilMs !== null && untilMs <= nowMs) unblockHost(core, host);
 }
 
-function bySortMethod(core: Core, a: ReadyClass, b: ReadyClass): number {
-  const method = core.workflows.get(a.workflow)?.definition.sortMethod ?? "none";
-  const gpus = b.requirement.gpus - a.requirement.gpus;
-  const runtime = (b.requirement.runtimeSeconds ?? 0) - (a.requirement.runtimeSeconds ?? 0);
-  const memory = b.requirement.memoryBytes - a.requirement.memoryBytes;
-  switch (method) {
-    case "gpus_runtime_memory":
-      return gpus || runtime || memory;
-    case "gpus_memory_runtime":
-      return gpus || memory || runtime;
-    case "none":
-    case "auto":
-      return 0;
+export function blockHost(core: Core, host: string, untilMs: number | null, nowMs: number): void {
+  if (untilMs !== null && untilMs <= nowMs) {
+    unblockHost(core, host);
+    return;
+  }
+  core.scheduling.blockedHosts.set(host, untilMs);
+  if (untilMs !== null) core.timers.add({ atMs: untilMs, workflow: 0, task: 0 });
+}
+
+function unblockHost(core: Core, host: string): void {
+  if (!core.scheduling.blockedHosts.delete(host)) return;
+  for (const worker of core.workers.values())
+    if (worker.capacity.host === host) core.dirty.add(worker);
+}
+
+/** Classes that wait at the head of the order are watched for being passed over; those behind come to the head in time. */
+const WATCHED = 4;
+
+/** One pass over classes and workers. */
+class Decision {
+  readonly #core: Core;
+  readonly #nowMs: number;
+  readonly #turns: readonly { cls: ReadyClass; aged: boolean }[];
+  /** workers with news */
+  readonly #dirty: WorkerState[];
+  #everyone: WorkerState[] | null = null;
+  readonly #limits: Map<Category, number> | null;
+  /** the first classes that found no room */
+  readonly #waiting: ReadyClass[] = [];
+  /** a class that got more tasks, or came back, waits */
+  #newWaiting = false;
+
+  constructor(core: Core, nowMs: number) {
+    this.#core = core;
+    this.#nowMs = nowMs;
+    this.#turns = currentOrder(core, nowMs).turns;
+    this.#dirty = [...core.dirty].filter((worker) => takesWork(core, worker));
+    this.#limits = limitsLeft(core);
+  }
+
+  /** All that may get something. */
+  get #all(): WorkerState[] {
+    return (this.#everyone ??= [...this.#core.workers.values()].filter((worker) =>
+      takesWork(this.#core, worker),
+    ));
+  }
+
+  walk(): void {
+    const core = this.#core;
+    for (const { cls, aged } of this.#turns) {
+      if (cls.ready === 0 || !core.active.has(cls)) continue;
+      const { category } = cls;
+      let limit = cls.ready;
+      const limited = this.#limits?.get(category);
+      if (limited !== undefined) limit = Math.min(limit, limited);
+      if (aged) limit = Math.min(limit, agedCount(cls, this.#nowMs, ageMsOf(core, cls)));
+      const given = limit > 0 ? this.#place(cls, cls.fresh ? this.#all : this.#dirty, limit) : 0;
+      if (limited !== undefined) this.#limits!.set(category, limited - given);
+      if (aged) continue;
+      if (core.scheduling.reservations.size > 0) this.#enforce(cls);
+      if (cls.ready === 0) continue;
+      if (cls.fresh) this.#newWaiting = true;
+      // Where only the category's limit is in the way, any worker may do once it is not.
+      cls.fresh = limited !== undefined && limit < cls.ready;
+      if (this.#waiting.length < WATCHED && !cls.fresh) this.#waiting.push(cls);
+    }
+  }
+
+  #enforce(cls: ReadyClass): void {
+    for (const reservation of this.#core.scheduling.reservations.values())
+      if (reservation.cls === cls) reservation.inForce = true;
+  }
+
+  /** Hands out at most `limit` tasks of the class; preferred hosts first, another takes what they have no room for now. */
+  #place(cls: ReadyClass, workers: readonly WorkerState[], limit: number): number {
+    const preferred = cls.placement?.preferredHosts;
+    if (!preferred || preferred.length === 0) return this.#choose(cls, workers, limit, false);
+    const isPreferred = ({ capacity: { host } }: WorkerState): boolean =>
+      host !== undefined && preferred.includes(host);
+    const given = this.#choose(cls, workers.filter(isPreferred), limit, false);
+    if (given === limit) return given;
+    const others = workers.filter((worker) => !isPreferred(worker));
+    return given + this.#choose(cls, others, limit - given, false);
+  }
+
+  #choose(
+    cls: ReadyClass,
+    workers: readonly WorkerState[],
+    limit: number,
+    borrowing: boolean,
+  ): number {
+    const core = this.#core;
+    const candidates: Candidate[] = [];
+    let total = 0;
+    for (const worker of workers) {
+      if (!mayRun(worker, cls, this.#nowMs, borrowing)) continue;
+      let has = room(worker, cls, limit);
+      if (has === 0) continue;
+      const reservation = core.scheduling.reservations.get(worker.id);
+      if (reservation) has = backfill(reservation, cls, has, this.#nowMs);
+      if (has === 0) continue;
+      candidates.push({ worker, room: has });
+      total += has;
+      if (cls.algorithm === "fcfs" && total >= limit) break;
+    }
+    if (total === 0) return 0;
+    const { inputs } = core.scheduling;
+    if (inputs && (cls.algorithm === "files" || cls.algorithm === null))
+      return this.#byInputs(cls, candidates, Math.min(limit, total));
+    if (candidates.length === 1 || total <= limit || cls.algorithm === "fcfs") {
+      let left = limit;
+      for (const { worker, room: has } of candidates) {
+        left -= this.#give(worker, cls, Math.min(left, has));
+        if (left <= 0) break;
+      }
+      return limit - left;
+    }
+    const counts = share(core, cls, candidates, limit);
+    let given = 0;
+    candidates.forEach(({ worker }, i) => {
+      if (counts[i]! > 0) given += this.#give(worker, cls, counts[i]!);
+    });
+    return given;
+  }
+
+  /** Task by task, by what lies where. */
+  #byInputs(cls: ReadyClass, candidates: Candidate[], limit: number): number {
+    const core = this.#core;
+    const inputs = core.scheduling.inputs!;
+    const tasks = core.workflows.get(cls.workflow);
+    if (!tasks) return 0;
+    let given = 0;
+    while (given < limit && candidates.length > 0) {
+      const near = nextTasks(tasks, cls, candidates.length === 1 ? LOOK_AHEAD : 1);
+      if (near.length === 0) break;
+      let task = near[0]!;
+      let at = 0;
+      if (candidates.length > 1)
+        at = bestFor(core, cls, candidates, inputs(cls.workflow, task));
+      else {
+        // Of the next tasks in the queue the one of which the worker has most.
+        let most = 0;
+        for (const each of near) {
+          const bytes = cachedBytes(core, candidates[0]!.worker, inputs(cls.workflow, each));
+          if (bytes <= most) continue;
+          most = bytes;
+          task = each;
+        }
+      }
+      const chosen = candidates[at]!;
+      if (this.#give(chosen.worker, cls, 1, task) === 0) break;
+      given++;
+      if (--chosen.room === 0) candidates.splice(at, 1);
+    }
+    return given;
+  }
+
+  #give(worker: WorkerState, cls: ReadyClass, count: number, task: number | null = null): number {
+    if (count <= 0) return 0;
+    const core = this.#core;
+    const given = assign(core, worker, cls, count, 0, this.#nowMs, task);
+    if (given === 0) return 0;
+    const { reservations } = core.scheduling;
+    if (reservations.size > 0) {
+      const reservation = reservations.get(worker.id);
+      if (reservation) useSpare(reservation, cls, given, this.#nowMs);
+    }
+    if (cls.passedMs !== null) cancelReservation(core, cls);
+    for (const waiting of this.#waiting)
+      if (waiting !== cls && waiting.passedMs === null && couldRun(worker, waiting, this.#nowMs)) {
+        waiting.passedMs = this.#nowMs;
+        waiting.reserveAtMs = 0;
+      }
+    return given;
+  }
+
+  /** Flexible workers take what is bound to others when nothing else is ready that they could run. */
+  lend(): void {
+    const core = this.#core;
+    const bound = this.#turns.filter(
+      ({ cls, aged }) => !aged && cls.ready > 0 && cls.scheduler !== null && core.active.has(cls),
+    );
+    if (bound.length === 0) return;
+    for (const worker of this.#all) {
+      if (worker.capacity.strictScheduler !== false) continue;
+      const own = this.#turns.some(({ cls }) => cls.ready > 0 && couldRun(worker, cls, this.#nowMs));
+      if (own) continue;
+      for (const { cls } of bound) {
+        if (cls.ready === 0 || cls.scheduler === worker.capacity.scheduler) continue;
+        const limited = this.#limits?.get(cls.category) ?? Infinity;
+        const given = this.#choose(cls, [worker], Math.min(cls.ready, limited), true);
+        this.#limits?.set(cls.category, limited - given);
+      }
+    }
+  }
+
+  prefetch(): void {
+    const core = this.#core;
+    const workers = core.moreReady ? this.#all : this.#dirty;
+    for (const worker of workers)
+      for (const holding of [...worker.holding.values()]) {
+        const { cls } = holding;
+        if (cls.ready === 0 || holding.running === 0 || !core.active.has(cls)) continue;
+        const depth = prefetchDepth(core, holding);
+        if (depth === 0 || !this.#mayHoldMore(worker, cls)) continue;
+        assign(core, worker, cls, 0, depth, this.#nowMs, null);
+        core.scheduling.ahead.add(worker);
+      }
+  }
+
+  #mayHoldMore(worker: WorkerState, cls: ReadyClass): boolean {
+    const { scheduling } = this.#core;
+    if (scheduling.inputs || scheduling.reservations.has(worker.id)) return false;
+    if (!mayRun(worker, cls, this.#nowMs)) return false;
+    return !this.#waiting.some(
+      (waiting) => outranks(waiting, cls) && couldRun(worker, waiting, this.#nowMs),
+    );
+  }
+
+  settle(): void {
+    const core = this.#core;
+    const { reservations, ahead } = core.scheduling;
+    const before = reservations.size;
+    for (const cls of this.#waiting) if (cls.ready > 0) reserve(core, cls, this.#nowMs);
+    if (ahead.size > 0 && (this.#newWaiting || reservations.size > before))
+      makeWay(core, this.#waiting, this.#nowMs);
+    let gone = 0;
+    for (const { cls } of this.#turns)
+      if (cls.ready === 0) {
+        core.active.delete(cls);
+        gone++;
+      }
+    for (const { cls } of this.#turns) if (cls.ready > 0) markTaken(core, cls, this.#nowMs);
+    if (gone * 2 > this.#turns.length) core.scheduling.order = null;
   }
 }
 
-function serve(core: Core, worker: WorkerState, order: readonly ReadyClass[], nowMs: number): void {
-  for (const cls of order) {
-    if (cls.ready === 0 || !mayRun(worker, cls, nowMs)) continue;
-    const count = room(worker, cls);
-    if (count > 0) assign(core, worker, cls, count, 0);
-  }
-  for (const holding of [...worker.holding.values()]) {
-    if (holding.cls.ready === 0) continue;
-    const depth = prefetchDepth(core, holding);
-    if (depth > 0) assign(core, worker, holding.cls, 0, depth);
-  }
-  for (const cls of order) if (cls.ready === 0) core.active.delete(cls);
+function markTaken(core: Core, cls: ReadyClass, nowMs: number): void {
+  if (cls.ready !== cls.marks.total) markWaiting(cls, nowMs, ageMsOf(core, cls));
 }
 
-function mayRun(worker: WorkerState, cls: ReadyClass, nowMs: number): boolean {
-  const { capacity } = worker;
-  if (cls.scheduler !== null && cls.scheduler !== capacity.scheduler) return false;
-  const needs = cls.requirement.runtimeSeconds;
-  if (capacity.maxParallel === null && needs !== null && capacity.timeLimitSeconds !== null) {
-    const left = capacity.timeLimitSeconds - (nowMs - worker.joinedMs) / 1000;
-    if (needs > left) return false;
+/** How many more tasks of each limited category may run; null when no category is limited. */
+function limitsLeft(core: Core): Map<Category, number> | null {
+  let left: Map<Category, number> | null = null;
+  for (const { category } of core.active) {
+    const { maxConcurrent } = category;
+    if (maxConcurrent !== null) (left ??= new Map()).set(category, maxConcurrent);
   }
-  return true;
+  if (left)
+    for (const worker of core.workers.values())
+      for (const { cls, running } of worker.holding.values()) {
+        const now = left.get(cls.category);
+        if (now !== undefined) left.set(cls.category, now - running);
+      }
+  return left;
 }
 
-function room(worker: WorkerState, cls: ReadyClass): number {
-  // What is left there of a workflow that was loaded anew may need something else under the same name.
-  if ((worker.holding.get(cls.id)?.cls ?? cls) !== cls) return 0;
-  const { maxParallel } = worker.capacity;
-  if (maxParallel !== null) return Math.min(cls.ready, maxParallel - worker.running);
-  return fitCount(worker.free, cls.requirement, cls.ready);
+/** How far down its queue a class looks for a task whose inputs the worker has. */
+const LOOK_AHEAD = 32;
+
+function nextTasks(tasks: Tasks, cls: ReadyClass, count: number): number[] {
+  const next: number[] = [];
+  for (const [first, end] of cls.queue.entries())
+    for (let task = first; task < end; task++) {
+      if (tasks.state[task] !== READY) continue;
+      next.push(task);
+      if (next.length === count) return next;
+    }
+  return next;
 }
 
 function prefetchDepth(core: Core, holding: Holding): number {
@@ -89,23 +327,27 @@ function prefetchDepth(core: Core, holding: Holding): number {
   const perSlot = Math.floor((core.config.prefetchMs * 1000) / Math.max(category.meanWallUs, 1));
   const wanted = Math.min(core.config.prefetchMax, perSlot * holding.running);
   // With several workers the last tasks are shared, not hoarded.
-  const share = Math.ceil(holding.cls.ready / (2 * core.workers.size));
+  const part = Math.ceil(holding.cls.ready / (2 * core.workers.size));
   const queued = holding.held - holding.running;
   // Topping up by single tasks would send a frame per task: wait until half is used up.
   if (queued * 2 > wanted) return 0;
-  return Math.min(wanted - queued, core.workers.size === 1 ? holding.cls.ready : share);
+  return Math.min(wanted - queued, core.workers.size === 1 ? holding.cls.ready : part);
 }
 
-/** Takes up to `running + prefetch` ready tasks of the class and hands them to the worker. */
+/**
+ * Takes up to `running + prefetch` ready tasks of the class, or this one task, and hands them to the worker; returns how many.
+ */
 function assign(
   core: Core,
   worker: WorkerState,
   cls: ReadyClass,
   running: number,
   prefetch: number,
-): void {
+  nowMs: number,
+  only: number | null,
+): number {
   const tasks = core.workflows.get(cls.workflow);
-  if (!tasks) return;
+  if (!tasks) return 0;
   let left = running + prefetch;
   let taken = 0;
   const frames: AssignEffect[] = [];
@@ -113,7 +355,7 @@ function assign(
   let frameFirst = 0;
   let frameEnd = 0;
   while (left > 0) {
-    const run = cls.queue.shift(left);
+    const run = only === null ? cls.queue.shift(left) : cls.queue.take(only);
     if (!run) break;
     for (let task = run.first; task < run.first + run.count; task++) {
       if (tasks.state[task] !== READY) continue;
@@ -141,13 +383,13 @@ function assign(
     }
   }
   if (taken === 0) {
-    cls.ready = 0;
-    return;
+    if (only === null) cls.ready = 0;
+    return 0;
   }
   cls.ready -= taken;
-  const holding = worker.holding.get(cls.id) ?? { cls, held: 0, running: 0 };
-  worker.holding.set(cls.id, holding);
+  const holding = holdingOf(worker, cls);
   holding.held += taken;
+  holding.sinceMs = nowMs;
   if (prefetch === 0) {
     holding.running += taken;
     worker.running += taken;
@@ -155,8 +397,10 @@ function assign(
   }
   for (const each of frames) {
     each.width = holding.running;
+    remember(holding, each.tasks, each.attempts);
     core.effects.push(each);
   }
+  return taken;
 }
 
 function hand(tasks: Tasks, task: number, worker: number): void {

@@ -1,9 +1,8 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { BLOCKED, CANCELED, FAILED, READY, SKIPPED, SUCCEEDED, TASK_STATES } from "./states.ts";
-import type { Category, ReadyClass } from "./ready.ts";
-import { RangeQueue } from "./ready.ts";
-import { createTasks, derive, leaveReady, propagate, setState, type Tasks } from "./tasks.ts";
+import { createClass } from "./ready.ts";
+import { createCategory, createTasks, derive, leaveReady, propagate, setState, type Tasks } from "./tasks.ts";
 import { anyWorkflow, block, upstreamOf, workflowOf } from "./testing/workflows.ts";
 import type { WorkflowDefinition } from "./workflow.ts";
 import { DEFAULT_REQUIREMENT } from "./workflow.ts";
@@ -11,18 +10,17 @@ import { DEFAULT_REQUIREMENT } from "./workflow.ts";
 const SINK = { becameReady: (): void => {} };
 
 function load(definition: WorkflowDefinition): Tasks {
-  const category: Category = { name: "c", samples: 0, meanWallUs: 0 };
-  const cls: ReadyClass = {
+  const cls = createClass({
     id: 0,
     workflow: 1,
     requirement: DEFAULT_REQUIREMENT,
     priority: 0,
     workflowPriority: 0,
     scheduler: null,
-    category,
-    queue: new RangeQueue(),
-    ready: 0,
-  };
+    placement: null,
+    algorithm: null,
+    category: createCategory("c"),
+  });
   return createTasks(
     1,
     definition,

@@ -35,6 +35,10 @@ export interface Tasks {
   failures: Map<number, FailureCounts>;
   /** commands that have to end with 0 before the next attempt of a task, with the exit code they answer */
   recovery: Map<number, Recovery>;
+  /** duplicates of running attempts on other workers (speculation); the first result counts */
+  spares: Map<number, Spare>;
+  /** attempt number of the first of the two, where it is not the highest number handed out */
+  older: Map<number, number>;
   /** ready tasks that back off: not before this time, ms */
   notBefore: Map<number, number>;
   /** tasks to run again as soon as their dying attempt has ended */
@@ -46,6 +50,16 @@ export interface Tasks {
   ended: boolean;
   /** it failed too often: what had not started was canceled */
   brokenOff: boolean;
+}
+
+export interface Spare {
+  worker: number;
+  attempt: number;
+}
+
+/** Number of the attempt that the owner of the task has. */
+export function ownAttempt(tasks: Tasks, task: number): number {
+  return (tasks.older.size > 0 ? tasks.older.get(task) : undefined) ?? tasks.attempt[task]!;
 }
 
 export interface Recovery {
@@ -77,6 +91,8 @@ export function createTasks(
     setFailed: new Uint8Array(graph.setSize.length),
     failures: new Map(),
     recovery: new Map(),
+    spares: new Map(),
+    older: new Map(),
     notBefore: new Map(),
     again: new Set(),
     counts: new Int32Array(TASK_STATES.length),
@@ -94,13 +110,15 @@ export function extendTasks(
   definition: WorkflowDefinition,
   classes: ReadyClass[],
 ): void {
-  const { state, attempt, owner, counts, failures, recovery, notBefore, again, ended } = tasks;
+  const { state, attempt, owner, ...kept } = tasks;
   Object.assign(tasks, createTasks(tasks.workflow, definition, classes));
   tasks.state.set(state);
   tasks.attempt.set(attempt);
   tasks.owner.set(owner);
-  counts[BLOCKED]! += definition.taskCount - state.length;
-  Object.assign(tasks, { counts, failures, recovery, notBefore, again, ended });
+  kept.counts[BLOCKED]! += definition.taskCount - state.length;
+  const { counts, failures, recovery, spares, older, notBefore, again, ended, brokenOff } = kept;
+  Object.assign(tasks, { counts, failures, recovery, spares, older });
+  Object.assign(tasks, { notBefore, again, ended, brokenOff });
 }
 
 export function setState(tasks: Tasks, task: number, to: number): void {
@@ -249,5 +267,5 @@ export function hasWorkLeft(tasks: Tasks): boolean {
 }
 
 export function createCategory(name: string): Category {
-  return { name, samples: 0, meanWallUs: 0 };
+  return { name, watch: null, samples: 0, meanWallUs: 0, maxConcurrent: null };
 }

@@ -18,7 +18,7 @@ import {
   SUCCEEDED,
   TASK_STATES,
 } from "./states.ts";
-import { hasWorkLeft, type Tasks } from "./tasks.ts";
+import { classOf, hasWorkLeft, ownAttempt, type Tasks } from "./tasks.ts";
 
 export interface Expectations {
   /** workers that are gone and may come back: their attempts keep their owner */
@@ -31,6 +31,7 @@ export function validate(core: Core, expectations: Expectations = {}): void {
     checkCounts(tasks);
     checkClasses(core, tasks);
     checkOwners(core, tasks, expectations, held);
+    checkSpares(core, tasks, held);
     checkAttempts(tasks);
     if (!tasks.graph.empty) checkGraph(tasks);
     if (tasks.ended !== !hasWorkLeft(tasks))
@@ -113,6 +114,29 @@ function checkOwners(
     const classes = held.get(owner) ?? new Map<ReadyClass, number>();
     held.set(owner, classes);
     const cls = tasks.classes[blockOf(tasks.graph.blockFirst, task)]!;
+    classes.set(cls, (classes.get(cls) ?? 0) + 1);
+  }
+}
+
+/** Duplicates count on their workers like other attempts of their class. */
+function checkSpares(
+  core: Core,
+  tasks: Tasks,
+  held: Map<number, Map<ReadyClass, number>>,
+): void {
+  for (const [task, spare] of tasks.spares) {
+    if (tasks.owner[task] === 0) fail(tasks, `${nameOf(tasks, task)} has a duplicate and no owner`);
+    if (tasks.owner[task] === spare.worker)
+      fail(tasks, `${nameOf(tasks, task)} has both its attempts on worker ${spare.worker}`);
+    if (spare.attempt === ownAttempt(tasks, task))
+      fail(tasks, `${nameOf(tasks, task)} has two attempts of one number`);
+    const live = tasks.state[task] === ASSIGNED || tasks.state[task] === RUNNING;
+    if (!live) fail(tasks, `${nameOf(tasks, task)} has a duplicate and is not running`);
+    if (!core.workers.has(spare.worker))
+      fail(tasks, `${nameOf(tasks, task)} has a duplicate on a worker that is gone`);
+    const classes = held.get(spare.worker) ?? new Map<ReadyClass, number>();
+    held.set(spare.worker, classes);
+    const cls = classOf(tasks, task);
     classes.set(cls, (classes.get(cls) ?? 0) + 1);
   }
 }

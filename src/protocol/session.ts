@@ -67,7 +67,7 @@ export type ToWorker =
   | { type: "ack"; seq: number }
   | { type: "drain" };
 
-export const KILL_REASONS = ["canceled", "superseded", "preempted", "stopped"] as const;
+export const KILL_REASONS = ["canceled", "superseded", "preempted", "stopped", "slow"] as const;
 export type KillReason = (typeof KILL_REASONS)[number];
 
 export type ToServer =

@@ -1,9 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { mistakesOf, tasks } from "./testing.ts";
+import { mistakesOf, oneTask as task, tasks } from "./testing.ts";
 
-/** One task called x on lines 3 and 4; more keys from line 5. */
-const task = (...lines: readonly string[]): string =>
-  tasks("  - name: x", "    command: e", ...lines.map((line) => `    ${line}`));
 const command = (line: string): string => tasks("  - name: x", `    command: ${line}`);
 
 describe("text that YAML reads as something else", () => {
@@ -121,8 +118,8 @@ describe("keys and types", () => {
       "3:5 a task has no name [add `name:`]",
       "3:5 the task has no command [add `command:`, a text or a list of words]",
     ]);
-    expect(mistakesOf(task("failure_handler: x"))[0]).toBe(
-      "5:5 'failure_handler' is not supported yet [remove it]",
+    expect(mistakesOf(task("supports_termination: true"))[0]).toBe(
+      "5:5 'supports_termination' is not supported yet [remove it]",
     );
     expect(mistakesOf(task("inputs: a", "input_files: b"))[0]).toBe(
       "6:5 'input_files' and 'inputs' say the same thing [keep one of them]",

@@ -4,24 +4,20 @@ import { HoldallError } from "../core/error.ts";
 import { MAX_ARRAY_TASKS } from "../core/parameters.ts";
 import { renderTemplate } from "../core/template.ts";
 import type { Block, BlockPolicy, TaskBody, WorkflowDefinition } from "../core/workflow.ts";
+import { checkUsed } from "./categories.ts";
 import { findCycle } from "./cycles.ts";
 import { isMap, type Path, type SpecDocument, type SpecMap, type SpecValue } from "./document.ts";
 import { findEdges, indexOutputs } from "./edges.ts";
-import { checkKeys, keyOf, misspelled, SCHEDULER_KEYS, WORKFLOW_KEYS } from "./fields.ts";
+import { readFailureHandlers } from "./failure-handlers.ts";
+import { checkKeys, keyOf, misspelled, WORKFLOW_KEYS } from "./fields.ts";
 import { gatherMistakes, type Mistakes } from "./mistakes.ts";
 import { type Clash, type NameIndex, nameIndex } from "./name-index.ts";
 import { readNamedRequirements } from "./requirements.ts";
+import { readSchedulers } from "./schedulers.ts";
+import { readSettings } from "./settings.ts";
 import { readParameters } from "./tables.ts";
 import { type Draft, readEnv, readTask, type TaskContext } from "./tasks.ts";
-import {
-  kindOf,
-  readChoice,
-  readList,
-  readMap,
-  readNumber,
-  readText,
-  type Reader,
-} from "./values.ts";
+import { kindOf, readList, readText, type Reader } from "./values.ts";
 
 export interface BuildOptions {
   /** absolute path of the document */
@@ -66,13 +62,7 @@ export function buildWorkflow(document: SpecDocument, options: BuildOptions): Bu
   for (const key of Object.keys(env ?? {}))
     env![key] = env![key]!.replaceAll("${spec_dir}", specDir);
   const schedulers = readSchedulers(reader, root["slurm_schedulers"]);
-  const sortKey = keyOf(root, "job_sort_method", "jobs_sort_method");
-  const sortMethods = ["auto", "gpus_runtime_memory", "gpus_memory_runtime", "none"] as const;
-  const sortMethod =
-    sortKey === undefined ? undefined : readChoice(reader, root[sortKey]!, [sortKey], sortMethods);
-  const priority = has("priority")
-    ? readNumber(reader, root["priority"]!, ["priority"], { min: -1_000_000, max: 1_000_000 })
-    : undefined;
+  const settings = readSettings(reader, root);
   const tasksKey = keyOf(root, "tasks", "jobs");
   const context: TaskContext = {
     document,
@@ -85,12 +75,16 @@ export function buildWorkflow(document: SpecDocument, options: BuildOptions): Bu
       ? readParameters(reader, root["parameters"]!, ["parameters"])
       : new Map(),
     schedulers: new Set(schedulers.map((scheduler) => scheduler.name)),
+    handlers: readFailureHandlers(reader, root["failure_handlers"], specDir),
+    categories: { names: new Set(), complete: true },
     torc: tasksKey === "jobs",
   };
   const drafts =
     tasksKey === undefined
       ? noTasks(mistakes, root)
       : readTasks(context, root[tasksKey]!, tasksKey);
+  if (settings.categories && context.categories.complete && drafts.length > 0 && !mistakes.enough)
+    checkUsed(reader, settings.categories, context.categories.names);
   const { blocks, taskCount } = gatherBlocks(drafts);
   if (taskCount > MAX_ARRAY_TASKS) {
     mistakes.add(
@@ -135,9 +129,8 @@ export function buildWorkflow(document: SpecDocument, options: BuildOptions): Bu
       blocks,
       ...edges,
       taskCount,
-      priority: priority ?? 0,
-      sortMethod: sortMethod ?? "auto",
       schedulers,
+      ...settings,
     },
     document,
     drafts,
@@ -187,49 +180,6 @@ function readTasks(context: TaskContext, value: SpecValue, key: string): Draft[]
     first += draft.count;
   }
   return drafts;
-}
-
-function readSchedulers(
-  reader: Reader,
-  value: SpecValue | undefined,
-): { name: string; fields: Record<string, unknown> }[] {
-  const schedulers: { name: string; fields: Record<string, unknown> }[] = [];
-  if (value === undefined) return schedulers;
-  for (const [i, item] of (readList(reader, value, ["slurm_schedulers"]) ?? []).entries()) {
-    const at = ["slurm_schedulers", i];
-    const map = readMap(reader, item, at);
-    if (!map) continue;
-    checkKeys(reader, map, SCHEDULER_KEYS, at, "a Slurm scheduler");
-    if (!Object.hasOwn(map, "name"))
-      reader.mistakes.add(at, "a Slurm scheduler has no name", "add `name:`");
-    const fields: Record<string, unknown> = {};
-    let name: string | undefined;
-    for (const key of Object.keys(map)) {
-      const field = map[key]!;
-      if (key === "name") name = readText(reader, field, [...at, key]);
-      else if (key === "nodes" || key === "ntasks_per_node")
-        fields[key] = readNumber(reader, field, [...at, key], { min: 1 });
-      else
-        fields[key] =
-          typeof field === "string" || isMap(field)
-            ? readText(reader, field, [...at, key])
-            : readWrittenField(reader, field, [...at, key]);
-    }
-    if (name === undefined) continue;
-    if (schedulers.some((other) => other.name === name)) {
-      reader.mistakes.add(
-        [...at, "name"],
-        `two Slurm schedulers are called '${name}'`,
-        "rename one of them",
-      );
-    }
-    schedulers.push({ name, fields });
-  }
-  return schedulers;
-}
-
-function readWrittenField(reader: Reader, value: SpecValue, at: Path): string | undefined {
-  return Array.isArray(value) ? readText(reader, value, at) : (value as { text: string }).text;
 }
 
 /** Consecutive tasks that share their policy become one block. */

@@ -1,6 +1,6 @@
 /** Torc's `failure_handlers`: named lists of rules about exit codes. */
 import type { ExitRule } from "../core/workflow.ts";
-import type { Path, SpecMap, SpecValue } from "./document.ts";
+import { isList, type Path, type SpecMap, type SpecValue } from "./document.ts";
 import { MAX_RETRIES, readCodes, readCommandText } from "./faults.ts";
 import { checkKeys, HANDLER_KEYS, HANDLER_RULE_KEYS, misspelled } from "./fields.ts";
 import { readBoolean, readList, readMap, readNumber, readText, type Reader } from "./values.ts";
@@ -63,21 +63,22 @@ function readRules(
   return rules;
 }
 
-function readRule(
-  reader: Reader,
-  map: SpecMap,
-  at: Path,
-  specDir: string,
-): ExitRule | undefined {
+function readRule(reader: Reader, map: SpecMap, at: Path, specDir: string): ExitRule | undefined {
   const has = (key: string): boolean => Object.hasOwn(map, key);
   checkKeys(reader, map, HANDLER_RULE_KEYS, at, "a rule of a failure handler");
-  const listed = has("exit_codes")
-    ? readCodes(reader, map["exit_codes"]!, [...at, "exit_codes"], false)
-    : undefined;
   const all = has("match_all_exit_codes")
     ? readBoolean(reader, map["match_all_exit_codes"]!, [...at, "match_all_exit_codes"])
     : false;
-  if (!has("exit_codes") && all === false) {
+  // an empty list beside it is how Torc itself writes "all"
+  const codes = map["exit_codes"];
+  const listed =
+    codes === undefined || (all === true && isList(codes) && codes.length === 0)
+      ? undefined
+      : readCodes(reader, codes, [...at, "exit_codes"], false);
+  const meant = ["exit_codes", "match_all_exit_codes"].some(
+    (key) => has(key) || misspelled(map, HANDLER_RULE_KEYS, key),
+  );
+  if (!meant || (!has("exit_codes") && has("match_all_exit_codes") && all === false)) {
     const fix = "add `exit_codes:`, or `match_all_exit_codes: true`";
     reader.mistakes.add(at, "this rule is for no exit code", fix);
   }

@@ -4,7 +4,7 @@ import { type Outcome, OUTCOMES } from "../core/states.ts";
 import { parseDuration } from "../core/units.ts";
 import type { Backoff, ExitRule, FaultPolicy, ParameterTable } from "../core/workflow.ts";
 import { isList, Literal, type Path, type SpecMap, type SpecValue } from "./document.ts";
-import { BACKOFF_KEYS, checkKeys, EXIT_RULE_KEYS } from "./fields.ts";
+import { BACKOFF_KEYS, checkKeys, EXIT_RULE_KEYS, misspelled } from "./fields.ts";
 import { substituteSpecDir } from "./spec-dir.ts";
 import {
   nameFix,
@@ -163,6 +163,7 @@ function readRuleCodes(
   at: Path,
 ): readonly number[] | null | undefined {
   if (!Object.hasOwn(map, "codes")) {
+    if (misspelled(map, EXIT_RULE_KEYS, "codes")) return undefined;
     const fix = "add `codes:`, a list of exit codes or any";
     reader.mistakes.add(at, "a rule of 'exit_codes' has no codes", fix);
     return undefined;
@@ -208,6 +209,7 @@ export function readCodes(
 function readRuleRetries(reader: Reader, map: SpecMap, at: Path): number | undefined {
   if (Object.hasOwn(map, "retries"))
     return readNumber(reader, map["retries"]!, [...at, "retries"], { min: 0, max: MAX_RETRIES });
+  if (misspelled(map, EXIT_RULE_KEYS, "retries")) return undefined;
   const fix = "add `retries:`, how many further attempts there are";
   reader.mistakes.add(at, "a rule of 'exit_codes' has no retries", fix);
   return undefined;

@@ -7,6 +7,11 @@ import { parseLargeYaml } from "./yaml-large.ts";
 import { parseYaml } from "./yaml.ts";
 
 const BASE = `name: compress
+categories:
+  compress_{i:03d}: {allocation: max, fast_abort: 3, speculate: null}
+failure_handlers:
+  - name: h
+    rules: [{exit_codes: [1], recovery_script: fix}]
 env: {LEVEL: 1.50}
 resource_requirements:
   - {name: small, num_cpus: 1, memory: 1g, runtime: PT5M}
@@ -20,6 +25,11 @@ tasks:
     inputs: [build/task]
     outputs: ["out/{i:03d}.zfp"]
     resource_requirements: small
+    retry_on: {timeout: 2, worker_lost: 9}
+    backoff: {initial: 1s, max: 1m}
+    exit_codes:
+      - codes: any
+        retries: 1
   - name: check_{k}
     parameters:
       k: 0:23
@@ -28,6 +38,8 @@ tasks:
     inputs: ["out/{k:03d}.zfp"]
   - name: summarize
     command: ./summarize
+    failure_handler: h
+    features: [avx]
     depends_on: compress_{i:03d}
     on_upstream_failure: run
 slurm_schedulers:

@@ -16,8 +16,8 @@ export function readPlacement(reader: Reader, task: SpecMap, at: Path): Placemen
   const requiredHosts = names("required_hosts");
   const features = names("features");
   if (preferredHosts) placement.preferredHosts = preferredHosts;
-  if (requiredHosts) placement.requiredHosts = requiredHosts;
-  // all of them are needed, so their order says nothing
+  // their order says nothing, so equal policies are equal however they are written
+  if (requiredHosts) placement.requiredHosts = requiredHosts.toSorted();
   if (features) placement.features = features.toSorted();
   return Object.keys(placement).length > 0 ? placement : undefined;
 }

@@ -1,32 +1,19 @@
 /** One entry of `tasks` into a draft: everything but its place among the others. */
-import path from "node:path";
 import { parameterCount } from "../core/parameters.ts";
 import { formatProblem, parseTemplate } from "../core/template.ts";
-import { parseDuration } from "../core/units.ts";
 import type {
   BlockPolicy,
   Command,
   ParameterTable,
-  Requirement,
   TaskBody,
   TextTemplate,
 } from "../core/workflow.ts";
 import { isList, Literal, type Path, type SpecMap, type SpecValue } from "./document.ts";
 import { checkKeys, keyOf, misspelled, TASK_KEYS } from "./fields.ts";
-import { readTaskRequirement } from "./requirements.ts";
+import { type PolicyContext, readPolicy } from "./policy.ts";
 import { substituteSpecDir } from "./spec-dir.ts";
 import { type NamedValues, readTable } from "./tables.ts";
-import {
-  readBoolean,
-  readChoice,
-  readMap,
-  readNumber,
-  readText,
-  readTexts,
-  readUnit,
-  readWritten,
-  type Reader,
-} from "./values.ts";
+import { readChoice, readMap, readText, readTexts, readWritten, type Reader } from "./values.ts";
 
 export interface Draft {
   /** where it stands, e.g. ["tasks", 3] */
@@ -44,20 +31,19 @@ export interface Draft {
 }
 
 /** What all tasks of a document share. */
-export interface TaskContext extends Reader {
-  readonly specDir: string;
-  readonly cwd: string;
+export interface TaskContext extends PolicyContext {
   readonly env: Readonly<Record<string, string>> | undefined;
-  readonly requirements: ReadonlyMap<string, Requirement>;
   readonly parameters: NamedValues;
-  readonly schedulers: ReadonlySet<string>;
   /** `jobs` instead of `tasks`: Torc runs every command with bash */
   readonly torc: boolean;
 }
 
 export function readTask(context: TaskContext, value: SpecValue, at: Path): Draft | null {
   const task = readMap(context, value, at);
-  if (!task) return null;
+  if (!task) {
+    context.categories.complete = false;
+    return null;
+  }
   checkKeys(context, task, TASK_KEYS, at, "a task");
   const table = readTable(context, task, at, context.parameters);
   const names = table?.names ?? [];
@@ -90,7 +76,7 @@ export function readTask(context: TaskContext, value: SpecValue, at: Path): Draf
   const inputs = texts("inputs", "input_files");
   const outputs = texts("outputs", "output_files");
   const dependsOn = texts("depends_on") ?? [];
-  const policy = readPolicy(context, task, at, table === null ? "default" : (title ?? ""));
+  const policy = readPolicy(context, task, at, table, title);
   if (title === undefined || command === undefined) return null;
   const name = template(title, [...at, "name"]);
   const body: TaskBody = { name, command };
@@ -242,84 +228,4 @@ function readTaskEnv(
   const env: Record<string, TextTemplate> = { ...context.env };
   for (const key of Object.keys(own ?? {})) env[key] = template(own![key]!, [...at, "env", key]);
   return env;
-}
-
-function readPolicy(context: TaskContext, task: SpecMap, at: Path, category: string): BlockPolicy {
-  const has = (key: string): boolean => Object.hasOwn(task, key);
-  const policy: BlockPolicy = {
-    requirement: readTaskRequirement(context, task, at, context.requirements),
-    category,
-    retries: 0,
-    timeoutSeconds: null,
-    onUpstreamFailure: "skip",
-    priority: 0,
-    cwd: null,
-    scheduler: null,
-  };
-  if (has("category"))
-    policy.category = readText(context, task["category"]!, [...at, "category"]) ?? category;
-  if (has("retries"))
-    policy.retries =
-      readNumber(context, task["retries"]!, [...at, "retries"], { min: 0, max: 1_000_000 }) ?? 0;
-  if (has("max_retries")) {
-    // Torc counts attempts
-    const attempts = readNumber(context, task["max_retries"]!, [...at, "max_retries"], {
-      min: 0,
-      max: 1_000_000,
-    });
-    policy.retries = Math.max(0, (attempts ?? 1) - 1);
-  }
-  if (has("timeout")) {
-    const where = [...at, "timeout"];
-    const seconds = readUnit(context, task["timeout"]!, where, parseDuration);
-    if (seconds === 0)
-      context.mistakes.add(
-        where,
-        "a timeout of 0 ends every attempt at once",
-        "give it some time, or remove it",
-      );
-    policy.timeoutSeconds = seconds ?? null;
-  }
-  if (has("on_upstream_failure")) {
-    policy.onUpstreamFailure =
-      readChoice(
-        context,
-        task["on_upstream_failure"]!,
-        [...at, "on_upstream_failure"],
-        ["skip", "run"],
-      ) ?? "skip";
-  }
-  if (has("cancel_on_blocking_job_failure")) {
-    const cancel = readBoolean(context, task["cancel_on_blocking_job_failure"]!, [
-      ...at,
-      "cancel_on_blocking_job_failure",
-    ]);
-    policy.onUpstreamFailure = cancel === false ? "run" : "skip";
-  }
-  if (has("priority"))
-    policy.priority =
-      readNumber(context, task["priority"]!, [...at, "priority"], {
-        min: -1_000_000,
-        max: 1_000_000,
-      }) ?? 0;
-  if (has("cwd")) {
-    const cwd = readText(context, task["cwd"]!, [...at, "cwd"]);
-    if (cwd !== undefined)
-      policy.cwd = path.resolve(context.cwd, cwd.replaceAll("${spec_dir}", context.specDir));
-  }
-  const schedulerKey = keyOf(task, "scheduler", "slurm_scheduler");
-  if (schedulerKey !== undefined) {
-    const where = [...at, schedulerKey];
-    const name = readText(context, task[schedulerKey]!, where);
-    if (name !== undefined && !context.schedulers.has(name)) {
-      const known = [...context.schedulers].slice(0, 10).join(", ");
-      context.mistakes.add(
-        where,
-        `no scheduler is called '${name}'`,
-        known === "" ? "add it to slurm_schedulers" : `there is ${known}`,
-      );
-    }
-    policy.scheduler = name ?? null;
-  }
-  return policy;
 }

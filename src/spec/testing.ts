@@ -1,6 +1,6 @@
 /** Helpers of this room's tests. */
 import { HoldallError } from "../core/error.ts";
-import type { WorkflowDefinition } from "../core/workflow.ts";
+import type { Block, WorkflowDefinition } from "../core/workflow.ts";
 import { checkInputs } from "./check-inputs.ts";
 import { loadSpec } from "./load.ts";
 
@@ -29,4 +29,16 @@ export function mistakesOf(text: string | Uint8Array, check: "inputs" | "none" =
 /** A document with these tasks, which start on line 3. */
 export function tasks(...lines: readonly string[]): string {
   return `name: w\ntasks:\n${lines.join("\n")}\n`;
+}
+
+/** One task called x on lines 3 and 4; more keys from line 5. */
+export function oneTask(...lines: readonly string[]): string {
+  return tasks("  - name: x", "    command: e", ...lines.map((line) => `    ${line}`));
+}
+
+/** The block of `oneTask`. */
+export function blockOf(text: string): Block {
+  const [block] = load(text).blocks;
+  if (!block) throw new Error("no block");
+  return block;
 }

@@ -141,6 +141,7 @@ export function readNumber(
     text !== null && /^[-+]?\d+(\.\d+)?$/.test(text.trim()) ? Number(text) : Number.NaN;
   const least = above ? ` above ${min}` : min >= 0 ? ` of ${min} or more` : "";
   const what = `${integer ? "a whole number" : "a number"}${least}`;
+  if (text === "") return wrongKind(reader, value, path, what);
   if (Number.isNaN(number) || (integer && !Number.isInteger(number))) {
     reader.mistakes.add(
       path,

@@ -2,23 +2,26 @@ import { expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import fc from "fast-check";
+import { array, assert, constantFrom, oneof, property } from "fast-check";
 import type { ParameterTable } from "../core/workflow.ts";
 import { commandToArgv, compileCommand, createPathFinder, splitWords } from "./command.ts";
 
 const NO_PARAMETERS: ParameterTable = { names: [], values: [], mode: "product" };
 
+const characters = (all: string): string[] => Array.from(all);
+
 /** Text of what matters to a shell, so that a short text holds much of it. */
-const text = fc
-  .array(
-    fc.oneof(
-      { weight: 6, arbitrary: fc.constantFrom(..."ab1 \t'\"\\\\ #~={}!-:") },
-      { weight: 1, arbitrary: fc.constantFrom(..."|&;<>()$`*?[]\n\u00e9\u00a0\r\u{1f600}^,%+@") },
-      { weight: 1, arbitrary: fc.constantFrom('"a b"', "'c'", String.raw`\"`, "\\\n", '"\\\n"') },
-    ),
-    { maxLength: 14 },
-  )
-  .map((parts) => parts.join(""));
+const anyText = array(
+  oneof(
+    { weight: 6, arbitrary: constantFrom(...characters("ab1 \t'\"\\\\ #~={}!-:")) },
+    {
+      weight: 1,
+      arbitrary: constantFrom(...characters("|&;<>()$`*?[]\n\u00e9\u00a0\r\u{1f600}^,%+@")),
+    },
+    { weight: 1, arbitrary: constantFrom('"a b"', "'c'", String.raw`\"`, "\\\n", '"\\\n"') },
+  ),
+  { maxLength: 14 },
+).map((parts) => parts.join(""));
 
 /** What sh makes of each text as arguments; all texts in one shell. */
 function shellWords(texts: readonly string[]): string[][] {
@@ -43,8 +46,8 @@ function shellWords(texts: readonly string[]): string[][] {
 
 test("words are split as sh splits them", () => {
   let split = 0;
-  fc.assert(
-    fc.property(fc.array(text, { minLength: 40, maxLength: 40 }), (texts) => {
+  assert(
+    property(array(anyText, { minLength: 40, maxLength: 40 }), (texts) => {
       // Behind a first word, as arguments: an assignment and a reserved word are none there for sh.
       const known = texts.filter((each) => splitWords(each) !== null);
       split += known.length;

@@ -30,6 +30,7 @@ function bench(): {
         stdout: null,
         stderr: null,
         files: null,
+        recoveryFailed: false,
         ...more,
       }),
   };
@@ -48,7 +49,7 @@ test("results are columns, one batch per workflow and class", () => {
   batcher.flush();
   expect(sent.map(tasksOf)).toEqual([[[5, 8], [6], [7]]]);
   const [first, , third] = sent[0]!.batches as [FinishedBatch, FinishedBatch, FinishedBatch];
-  expect(first).toEqual({
+  expect(first).toMatchObject({
     workflow: 1,
     cls: 0,
     tasks: [5, 8],

@@ -48,6 +48,8 @@ interface Attempt {
   ended: KillReason | "timeout" | null;
   /** takes back the timer that runs: its timeout, then its grace time */
   stopTimer: (() => void) | null;
+  /** while the command runs that has to succeed first: what to start then */
+  recovery: { command: string; then: Start } | null;
 }
 
 interface LoadedTemplate {
@@ -264,6 +266,7 @@ export class Worker {
       startedMs: 0,
       ended: null,
       stopTimer: null,
+      recovery: null,
     };
     this.#attempts.set(attempt.id, attempt);
     return attempt;
@@ -378,6 +381,8 @@ export class Worker {
       const attempt = this.#attempts.get(exit.id);
       if (!attempt) continue;
       if (exit.dropped && attempt.ended !== "canceled") this.#giveBack(attempt);
+      else if (attempt.recovery && exit.exitCode === 0 && attempt.ended === null)
+        this.#recovered(attempt);
       else this.#judge(attempt, exit);
     }
     // Waiting a moment gathers results into one commit, unless there is room here that the server could use at once.
@@ -391,11 +396,11 @@ export class Worker {
   /** The command that had to succeed first has: now the attempt itself, under a new handle of the executor. */
   #recovered(attempt: Attempt): void {
     const { then } = attempt.recovery!;
-    if (attempt.timer) clearTimeout(attempt.timer);
+    attempt.stopTimer?.();
+    attempt.stopTimer = null;
     this.#attempts.delete(attempt.id);
     attempt.id = this.#nextId++;
     attempt.recovery = null;
-    attempt.timer = null;
     this.#attempts.set(attempt.id, attempt);
     this.#executor.start([{ ...then, id: attempt.id }]);
   }
@@ -419,6 +424,9 @@ export class Worker {
       this.#report(attempt, "timeout", code, exit, `ended after its timeout of ${limit} s`);
     } else if (attempt.ended === "stopped" || attempt.ended === "preempted") {
       this.#report(attempt, "preempted", code, exit, "ended because its worker was stopped");
+    } else if (attempt.ended === "slow") {
+      const text = "ended because it ran far longer than others of its category";
+      this.#report(attempt, "preempted", code, exit, text);
     } else if (attempt.ended !== null) {
       this.#report(attempt, attempt.ended, code, exit, null);
     } else if (attempt.recovery) {

@@ -168,6 +168,9 @@ test("a worker whose main loop is blocked for longer than the loss time loses no
   });
   await submitGated(cwd, "0-1");
   await untilStarted(cwd, "0.1", "1.1");
+  await until("the server knows", async () =>
+    Object.values(await tasks(cwd)).every((task) => task.state === "running"),
+  );
   blocked.kill("SIGUSR2");
   go(cwd, "0.1");
   await Bun.sleep(LOSS_MS * 2);

@@ -2,7 +2,7 @@ import { buildCommand, buildRouteMap, type Command, type RouteMap } from "@stric
 import type { CliContext } from "../context.ts";
 import { printJson } from "../output/json.ts";
 import { pairs } from "../output/table.ts";
-import { integerFrom, JSON_FLAG, toggle } from "./shared.ts";
+import { integerFrom, JSON_FLAG, text, toggle } from "./shared.ts";
 
 interface SpawnFlags {
   tasks: number;
@@ -68,6 +68,7 @@ const spawnCommand: Command<CliContext> = buildCommand<SpawnFlags, [], CliContex
 
 interface DispatchFlags {
   tasks: number;
+  workers?: number | undefined;
   fsync: boolean;
   json?: boolean | undefined;
 }
@@ -76,7 +77,11 @@ const dispatchCommand: Command<CliContext> = buildCommand<DispatchFlags, [], Cli
   async func(flags) {
     const { io } = this;
     const { dispatchBench } = await import("../bench-dispatch.ts");
-    const result = await dispatchBench(flags.tasks, flags.fsync);
+    const result = await dispatchBench({
+      tasks: flags.tasks,
+      fsync: flags.fsync,
+      workers: flags.workers ?? null,
+    });
     if (flags.json === true) printJson(io, result);
     else
       io.stdout.write(
@@ -94,6 +99,12 @@ const dispatchCommand: Command<CliContext> = buildCommand<DispatchFlags, [], Cli
   parameters: {
     flags: {
       tasks: { kind: "parsed", parse: integerFrom(1), default: "1000000", brief: "tasks" },
+      workers: {
+        kind: "parsed",
+        parse: integerFrom(1),
+        optional: true,
+        brief: "sessions over sockets to a server process; default: one worker in the server's process",
+      },
       fsync: { kind: "boolean", default: true, brief: "durable against a power cut too" },
       json: JSON_FLAG,
     },
@@ -102,12 +113,33 @@ const dispatchCommand: Command<CliContext> = buildCommand<DispatchFlags, [], Cli
     brief: "the whole path with an executor that executes nothing",
     customUsage: [
       { input: "", brief: "a million tasks, durable" },
+      { input: "--workers 16", brief: "server and workers as processes of their own, after a warm-up" },
       { input: "--tasks 100000 --no-fsync", brief: "what durability costs" },
     ],
   },
 });
 
+const nullWorkersCommand: Command<CliContext> = buildCommand<
+  { access: string; sessions: number },
+  [],
+  CliContext
+>({
+  async func(flags) {
+    const { nullWorkers } = await import("../bench-workers.ts");
+    await nullWorkers(flags.access, flags.sessions, this.io);
+  },
+  parameters: {
+    flags: {
+      access: { kind: "parsed", parse: text, brief: "the server's access file" },
+      sessions: { kind: "parsed", parse: integerFrom(1), default: "1", brief: "how many workers" },
+    },
+  },
+  docs: { brief: "workers that execute nothing (part of dispatch)" },
+});
+
 export const benchCommand: RouteMap<CliContext> = buildRouteMap({
-  routes: { spawn: spawnCommand, dispatch: dispatchCommand },
-  docs: { brief: "measure this Holdall on this machine" },
+  routes: { spawn: spawnCommand, dispatch: dispatchCommand, nullWorkers: nullWorkersCommand },
+  docs: {
+    hideRoute: { nullWorkers: true },
+    brief: "measure this Holdall on this machine" },
 });

@@ -3,6 +3,7 @@ import type { CliContext } from "../context.ts";
 import type { RunFlags } from "../run-request.ts";
 import { requireStateDir, stateDirOf } from "../state-dir.ts";
 import {
+  ACCEPT_LOSS_FLAG,
   AD_HOC_FLAGS,
   captureFlag,
   flag,
@@ -18,6 +19,7 @@ import {
 interface Flags extends RunFlags {
   json?: boolean | undefined;
   quiet?: boolean | undefined;
+  acceptLoss?: boolean | undefined;
 }
 
 export const runCommand: Command<CliContext> = buildCommand<Flags, [string?], CliContext>({
@@ -32,7 +34,10 @@ export const runCommand: Command<CliContext> = buildCommand<Flags, [string?], Cl
       import("../embedded.ts"),
       import("../run-watch.ts"),
     ]);
-    const handle = await startRun(request);
+    const handle = await startRun(request, {
+      acceptLoss: flags.acceptLoss === true,
+      note: (text) => void io.stderr.write(`warning: ${text}\n`),
+    });
     this.exitCode = await watchRun(handle, io, {
       json: flags.json === true,
       quiet: flags.quiet === true,
@@ -64,6 +69,7 @@ export const runCommand: Command<CliContext> = buildCommand<Flags, [string?], Cl
       stdout: captureFlag("stdout"),
       stderr: captureFlag("stderr"),
       ...AD_HOC_FLAGS,
+      acceptLoss: ACCEPT_LOSS_FLAG,
       json: JSON_FLAG,
       quiet: QUIET_FLAG,
     },

@@ -1,7 +1,15 @@
 import { buildCommand, type Command } from "@stricli/core";
 import type { CliContext } from "../context.ts";
 import { stateDirOf } from "../state-dir.ts";
-import { flag, HEARTBEAT_FLAG, integerFrom, QUIET_FLAG, STATE_DIR_FLAG, text } from "./shared.ts";
+import {
+  ACCEPT_LOSS_FLAG,
+  flag,
+  HEARTBEAT_FLAG,
+  integerFrom,
+  QUIET_FLAG,
+  STATE_DIR_FLAG,
+  text,
+} from "./shared.ts";
 
 interface Flags {
   stateDir?: string | undefined;
@@ -9,6 +17,8 @@ interface Flags {
   host?: string | undefined;
   access?: string | undefined;
   heartbeat?: number | undefined;
+  fsync: boolean;
+  acceptLoss?: boolean | undefined;
   quiet?: boolean | undefined;
 }
 
@@ -22,6 +32,8 @@ export const serveCommand: Command<CliContext> = buildCommand<Flags, [], CliCont
         host: flags.host,
         access: flags.access,
         heartbeatMs: flags.heartbeat,
+        fsync: flags.fsync,
+        acceptLoss: flags.acceptLoss === true,
         quiet: flags.quiet === true,
       },
       this.io,
@@ -38,6 +50,8 @@ export const serveCommand: Command<CliContext> = buildCommand<Flags, [], CliCont
       host: flag(text, "ADDR", "listen on this address instead of 127.0.0.1"),
       access: flag(text, "FILE", "also write the access file there"),
       heartbeat: HEARTBEAT_FLAG,
+      fsync: { kind: "boolean", default: true, brief: "durable against a power cut too" },
+      acceptLoss: ACCEPT_LOSS_FLAG,
       quiet: QUIET_FLAG,
     },
   },

@@ -73,6 +73,11 @@ export const STATE_DIR_FLAG: ValueFlag<string> = flag(
 );
 export const JSON_FLAG: ToggleFlag = toggle("exactly one JSON value on stdout");
 export const QUIET_FLAG: ToggleFlag = toggle("nothing for people but what went wrong");
+/** Shown by the error that asks for it: nobody should have it in a script. */
+export const ACCEPT_LOSS_FLAG: HiddenToggle = {
+  ...toggle("go on with a ledger that lost what was acknowledged"),
+  hidden: true,
+};
 
 export const ACCESS_FLAG: ValueFlag<string> = flag(
   text,
@@ -88,6 +93,10 @@ export const HEARTBEAT_FLAG: HiddenFlag<number> = {
   hidden: true,
   brief: "heartbeat in ms",
 };
+
+export interface HiddenToggle extends ToggleFlag {
+  readonly hidden: true;
+}
 
 export interface HiddenFlag<T> {
   readonly kind: "parsed";

@@ -82,10 +82,10 @@ export function checkAcknowledged(
   const unsynced = acknowledged.fsync ? "" : "; it was written without fsync";
   const what =
     committed.uuid === uuid
-      ? `its last ${count(seq - committed.seq)} ${seq - committed.seq === 1 ? "is" : "are"} missing`
+      ? `its last ${missing(seq - committed.seq)}`
       : committed.uuid === null
-        ? `all of its ${count(seq)} are missing`
-        : `this is another ledger than the one whose ${count(seq)} were acknowledged here`;
+        ? `it is empty; its ${missing(seq)}`
+        : `this is another ledger than the one written here before, whose ${missing(seq)}`;
   throw new HoldallError(
     "ledger_damaged",
     `the ledger ${path} has lost what was acknowledged: ${what} (${until}${unsynced})`,
@@ -95,8 +95,10 @@ export function checkAcknowledged(
   );
 }
 
-function count(commits: number): string {
-  return commits === 1 ? "acknowledged commit" : `${commits} acknowledged commits`;
+function missing(commits: number): string {
+  return commits === 1
+    ? "acknowledged commit is missing"
+    : `${commits} acknowledged commits are missing`;
 }
 
 /** Keeps what is left of a log whose end is about to be given up, for whoever wants to look at it. */

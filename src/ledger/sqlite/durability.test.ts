@@ -17,6 +17,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HoldallError } from "../../core/error.ts";
 import { arrayWorkflow, finished, OPTIONS } from "../testing/samples.ts";
+import { ACK_FILE } from "./acknowledged.ts";
 import { MIGRATIONS } from "./migrations/migrations.ts";
 import { openLedger } from "./open.ts";
 import { startOwner } from "./testing/child.ts";
@@ -61,23 +62,53 @@ test("what a process acknowledged before SIGKILL is there, in whole batches", as
   }
 });
 
-test("a torn tail of the log is ignored, and only the batch it belongs to", async () => {
+/** Two batches, of which only the first was acknowledged or both; then the log is damaged. */
+test("a torn tail of the log is ignored when it was not acknowledged, and named when it was", async () => {
   const batch = 1000;
   const owner = startOwner(stateDir, "step", batch);
   expect(await owner.line()).toBe("open");
   owner.step();
   expect(await owner.line()).toBe("0");
   const whole = statSync(join(stateDir, "ledger.db-wal")).size;
+  const before = readFileSync(join(stateDir, ACK_FILE));
   owner.step();
   expect(await owner.line()).toBe("1");
   await owner.kill();
   const size = statSync(join(stateDir, "ledger.db-wal")).size;
   expect(size).toBeGreaterThan(whole + 2000);
 
-  function countAfter(name: string, tear: (log: string) => void): number {
+  function torn(name: string, tear: (log: string) => void): string {
     const copy = join(place, name);
     cpSync(stateDir, copy, { recursive: true });
     tear(join(copy, "ledger.db-wal"));
+    return copy;
+  }
+  /** Torn while the second batch was being committed. */
+  function countAfter(name: string, tear: (log: string) => void): number {
+    const copy = torn(name, tear);
+    writeFileSync(join(copy, ACK_FILE), before);
+    return countWithoutGaps(copy, 1);
+  }
+  /** Torn after the second batch was acknowledged. */
+  function countAccepted(name: string, tear: (log: string) => void): number {
+    const copy = torn(`lost-${name}`, tear);
+    const log = join(copy, "ledger.db-wal");
+    const left = readFileSync(log);
+    for (let round = 0; round < 2; round++) {
+      expect(() => openLedger(copy)).toThrow(
+        expect.objectContaining({
+          code: "ledger_damaged",
+          message: expect.stringMatching(/its last acknowledged commit is missing \(.*20\d\d-/),
+          fix: expect.stringContaining("holdall serve --accept-loss"),
+        }),
+      );
+      expect(readFileSync(log).equals(left)).toBe(true);
+    }
+    const notes: string[] = [];
+    openLedger(copy, { acceptLoss: true, note: (text) => notes.push(text) }).close();
+    expect(notes).toEqual([expect.stringContaining("its last acknowledged commit is missing")]);
+    const kept = /its log as it was found: (.*)$/.exec(notes[0]!)![1]!;
+    expect(readFileSync(kept).equals(left)).toBe(true);
     return countWithoutGaps(copy, 1);
   }
   function flip(log: string, at: number): void {
@@ -94,6 +125,12 @@ test("a torn tail of the log is ignored, and only the batch it belongs to", asyn
   expect(countAfter("cut-all", (log) => truncateSync(log, whole))).toBe(batch);
   expect(countAfter("first-byte", (log) => flip(log, whole + 30))).toBe(batch);
   expect(countAfter("last-byte", (log) => flip(log, size - 1))).toBe(batch);
+
+  expect(countAccepted("cut-short", (log) => truncateSync(log, size - 1))).toBe(batch);
+  expect(countAccepted("cut-long", (log) => truncateSync(log, whole + 100))).toBe(batch);
+  expect(countAccepted("cut-all", (log) => truncateSync(log, whole))).toBe(batch);
+  expect(countAccepted("first-byte", (log) => flip(log, whole + 30))).toBe(batch);
+  expect(countAccepted("last-byte", (log) => flip(log, size - 1))).toBe(batch);
 });
 
 test("a damaged file is named as such, wherever the damage is met", () => {

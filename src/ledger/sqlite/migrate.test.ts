@@ -13,7 +13,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { arrayWorkflow, OPTIONS } from "../testing/samples.ts";
+import { outcomeIndex } from "../../core/states.ts";
+import { arrayWorkflow, finished, OPTIONS } from "../testing/samples.ts";
 import { MIGRATIONS } from "./migrations/migrations.ts";
 import type { Migration } from "./migrations/migrations.ts";
 import { openLedger } from "./open.ts";
@@ -107,7 +108,42 @@ test("an older ledger is backed up beside, then migrated", () => {
 
   const again = openLedger(stateDir, { migrations: LATER });
   again.close();
-  expect(readdirSync(stateDir).toSorted()).toEqual(["ledger.db", `ledger.db.backup-v${newest}`]);
+  expect(readdirSync(stateDir).toSorted()).toEqual([
+    "ledger.ack",
+    "ledger.db",
+    `ledger.db.backup-v${newest}`,
+  ]);
+});
+
+test("a ledger of the first schema, as its Holdall wrote it, is taken over", () => {
+  mkdirSync(stateDir);
+  const first = Bun.gunzipSync(readFileSync(join(import.meta.dir, "testing/ledger-v1.db.gz")));
+  writeFileSync(path, first);
+  expect(query(path, "PRAGMA user_version")).toEqual([[1]]);
+  for (let round = 0; round < 2; round++) {
+    const ledger = openLedger(stateDir);
+    expect(
+      ledger.workflows().map(({ id, name, digest, taskCount }) => [id, name, digest, taskCount]),
+    ).toEqual([
+      [1, "w", "digest-a", 100],
+      [2, "w", "digest-e", 2],
+    ]);
+    expect(ledger.bodies(2, [1])[0]?.name).toBe("two");
+    expect(ledger.countResults(1)).toBe(10);
+    const { attempts, assigned, failures } = ledger.history(1);
+    expect([...attempts]).toEqual([[10, 1, outcomeIndex("exit")]]);
+    expect([...failures]).toEqual([[10, 1, outcomeIndex("exit"), 0, 1]]);
+    expect([...assigned]).toEqual([[1, 11, 1]]);
+    expect([...ledger.history(2).canceled]).toEqual([1]);
+    expect(new TextDecoder().decode(ledger.output(1, 3, 1)!.stdout!)).toBe("hello");
+    ledger.commit([finished(1, [20 + round])]);
+    ledger.commit([{ kind: "reset", workflow: 1, tasks: [20 + round] }]);
+    ledger.close();
+  }
+  expect(query(path, "PRAGMA user_version")).toEqual([[newest]]);
+  const backup = `${path}.backup-v1`;
+  expect(query(backup, "PRAGMA user_version")).toEqual([[1]]);
+  expect(query(backup, "SELECT count(*) FROM results")).toEqual([[10]]);
 });
 
 test("a migration that fails changes nothing, and the ledger still opens", () => {
@@ -144,6 +180,7 @@ test("a newer ledger whose owner was killed keeps its log, too", async () => {
   writeFileSync(path, bytes);
   const before = files();
   expect(before.map(([name]) => name).toSorted()).toEqual([
+    "ledger.ack",
     "ledger.db",
     "ledger.db-wal",
     "owner.json",

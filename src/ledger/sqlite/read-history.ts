@@ -54,10 +54,7 @@ function* attempts(statements: Statements, workflow: number): Generator<Ended> {
   }
 }
 
-function* failures(
-  statements: Statements,
-  workflow: number,
-): Generator<Failure> {
+function* failures(statements: Statements, workflow: number): Generator<Failure> {
   let task = -1;
   let attempt = Number.MAX_SAFE_INTEGER;
   for (;;) {

@@ -44,18 +44,10 @@ export function createSqliteLedger(database: Database, options: SqliteLedgerOpti
     return result;
   }
 
-  function ledgerUuid(): string {
-    const known = sql.row("get_meta", "uuid");
-    if (known !== null) return known[0] as string;
-    const made = crypto.randomUUID();
-    inTransaction(database, sql, () => sql.run("set_meta", "uuid", made));
-    return made;
-  }
-
   function prepared(): [string, (record: LedgerRecord) => void, Prepared, Acknowledger] {
     try {
-      const known = ledgerUuid();
-      seq = (sql.row("get_meta", "seq")?.[0] as number | undefined) ?? 0;
+      const known = sql.row("get_meta", "uuid")![0] as string;
+      seq = sql.row("get_meta", "seq")![0] as number;
       const writer = recordWriter(sql);
       const numbering = sql("set_seq");
       return [known, writer, numbering, openAcknowledger(dirname(path), known, seq, options.fsync)];

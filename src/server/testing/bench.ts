@@ -220,6 +220,7 @@ function fakeWorker(engine: Engine): FakeWorker {
         })),
         messages: message === undefined ? [] : tasks.map((_, at) => [at, message]),
         files: [],
+        recoveryFailed: [],
       };
       engine.receive(id, [{ type: "finished", seq: ++seq, batches: [batch] }]);
       await engine.whenDurable();
