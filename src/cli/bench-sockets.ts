@@ -34,7 +34,13 @@ export async function socketBench(
       stdout: "ignore",
       stderr: "inherit",
     });
-  const server = spawn("serve", "--quiet", "--state-dir", stateDir, ...(fsync ? [] : ["--no-fsync"]));
+  const server = spawn(
+    "serve",
+    "--quiet",
+    "--state-dir",
+    stateDir,
+    ...(fsync ? [] : ["--no-fsync"]),
+  );
   const processes = [server];
   try {
     const client = clientOf(await until(() => readAccess(accessFile), "the server", server));
@@ -79,7 +85,7 @@ export async function socketBench(
   }
 }
 
-function clientOf({ url, token }: Access): HoldallClient {
+export function clientOf({ url, token }: Access): HoldallClient {
   return createClient({ baseUrl: url, token });
 }
 
@@ -101,7 +107,7 @@ async function runBag(client: HoldallClient, cwd: string, tasks: number): Promis
   }
 }
 
-async function until<T>(
+export async function until<T>(
   look: () => T | null | Promise<T | null>,
   what: string,
   process: Bun.Subprocess,
@@ -117,13 +123,13 @@ async function until<T>(
 }
 
 /** User and system time, as in /proc/PID/stat. */
-function cpuSeconds(pid: number): number {
+export function cpuSeconds(pid: number): number {
   const text = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_SECOND;
 }
 
-function peakBytes(pid: number): number {
+export function peakBytes(pid: number): number {
   const text = readFileSync(`/proc/${pid}/status`, "utf8");
   return Number(/^VmHWM:\s*(\d+) kB/m.exec(text)?.[1] ?? 0) * 1024;
 }

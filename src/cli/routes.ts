@@ -2,6 +2,7 @@
 import { buildRouteMap, type RouteMap } from "@stricli/core";
 import { benchCommand } from "./commands/bench.ts";
 import { cancelCommand } from "./commands/cancel.ts";
+import { explainCommand } from "./commands/explain.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { logsCommand } from "./commands/logs.ts";
 import { retryCommand } from "./commands/retry.ts";
@@ -26,6 +27,7 @@ export const routes: RouteMap<CliContext> = buildRouteMap({
     logs: logsCommand,
     retry: retryCommand,
     cancel: cancelCommand,
+    explain: explainCommand,
     doctor: doctorCommand,
     bench: benchCommand,
   },

@@ -39,7 +39,7 @@ export async function serve(request: ServeRequest, io: Io): Promise<number> {
   const ledger = await openPatiently(stateDir.path, {
     fsync: request.fsync,
     acceptLoss: request.acceptLoss,
-    note: (text) => void io.stderr.write(`warning: ${text}\n`),
+    note: (warning) => io.stderr.write(`warning: ${warning}\n`),
   });
   try {
     // What a killed `run` left here would run beside its own repetition.

@@ -8,6 +8,7 @@
  */
 import type {
   TaskDetail,
+  TaskExplanation,
   TaskItem,
   TaskPage,
   WorkerItem,
@@ -64,6 +65,8 @@ export interface HoldallClient {
   summary(id: WorkflowRef): Promise<WorkflowSummary>;
   tasks(id: WorkflowRef, query?: TaskQuery): Promise<TaskPage>;
   task(id: WorkflowRef, name: string): Promise<TaskDetail>;
+  /** why a task is not running */
+  explain(id: WorkflowRef, name: string): Promise<TaskExplanation>;
   /** the bytes as they come; `signal` ends a follow */
   output(
     id: WorkflowRef,
@@ -141,6 +144,7 @@ export function createClient(options: ClientOptions = {}): HoldallClient {
     summary: (id) => json(`${workflowPath(id)}/summary`),
     tasks: (id, query = {}) => json(`${workflowPath(id)}/tasks${queryText({ ...query })}`),
     task: (id, name) => json(taskPath(id, name)),
+    explain: (id, name) => json(`${taskPath(id, name)}/explain`),
     async output(id, task, { follow, onCut, ...query } = {}, signal) {
       const text = queryText({ ...query, follow: follow === true ? 1 : undefined });
       const path = `${taskPath(id, task)}/output${text}`;

@@ -99,6 +99,16 @@ test("min_waste holds less than giving the maximum to all, where few tasks need 
   expect(firstAllocation("max_throughput", use, FREE)).toBeWithin(2 * GIB, 3.5 * GIB);
 });
 
+test("on a tie the larger one, with which fewer tasks run twice", () => {
+  // With half of the tasks at 1 and half at 2: all at 2 hold 2 each, all at 1 hold 1 and half of them 2 more.
+  const tasks = Array.from({ length: 30 }, (_, i) => ({
+    memoryBytes: ((i % 2) + 1) * GIB,
+    wallUs: 1,
+  }));
+  expect(held(tasks, GIB, 2 * GIB)).toBe(held(tasks, 2 * GIB, 2 * GIB));
+  expect(firstAllocation("min_waste", memoryOf(tasks), FREE)).toBe(2 * GIB);
+});
+
 describe("when it is learned", () => {
   const sample = (memoryBytes: number) => ({
     wallUs: 1e6,

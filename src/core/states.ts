@@ -81,7 +81,8 @@ export const TRANSITIONS: readonly {
     by: "the attempt was lost or taken back, or failed with retries left",
   },
   { from: ["blocked", "ready", "assigned", "running"], to: "canceled", by: "cancel" },
-  { from: ["failed", "canceled", "skipped"], to: "ready", by: "retry" },
+  { from: ["failed", "canceled"], to: "ready", by: "retry" },
+  // A skipped task is never ready at once: what made it skipped has to run first.
   { from: ["failed", "canceled", "skipped"], to: "blocked", by: "retry" },
   { from: ["succeeded"], to: "ready", by: "reset or rebuild" },
   { from: ["succeeded"], to: "blocked", by: "reset or rebuild" },

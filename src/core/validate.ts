@@ -37,7 +37,7 @@ export function validate(core: Core, expectations: Expectations = {}): void {
     if (tasks.ended !== !hasWorkLeft(tasks))
       fail(tasks, `ended is ${tasks.ended}, yet it has ${tasks.ended ? "" : "no "}work left`);
   }
-  for (const worker of core.workers.values()) checkWorker(core, worker, held.get(worker.id));
+  for (const worker of core.workers.values()) checkWorker(worker, held.get(worker.id));
   for (const worker of core.dirty)
     if (core.workers.get(worker.id) !== worker)
       throw new Error(`worker ${worker.id} is to be looked at, but it is gone`);
@@ -153,7 +153,9 @@ function checkAttempts(tasks: Tasks): void {
   }
   for (const [task, { own }] of tasks.failures) {
     const { retries } = tasks.definition.blocks[blockOf(tasks.graph.blockFirst, task)]!;
-    const allowed = tasks.state[task] === FAILED ? retries + 1 : retries;
+    // A canceled attempt may fail once more while it dies.
+    const state = tasks.state[task];
+    const allowed = state === FAILED || state === CANCELED ? retries + 1 : retries;
     if (own > allowed)
       fail(tasks, `${nameOf(tasks, task)} failed ${own} times with ${retries} retries`);
   }
@@ -215,7 +217,6 @@ function checkGraph(tasks: Tasks): void {
 }
 
 function checkWorker(
-  core: Core,
   worker: WorkerState,
   held: ReadonlyMap<ReadyClass, number> = new Map(),
 ): void {

@@ -8,6 +8,7 @@
  *   GET    /api/v1/workflows/:id/summary            WorkflowSummary
  *   GET    /api/v1/workflows/:id/tasks?state=&name=&cursor=&limit=   TaskPage
  *   GET    /api/v1/workflows/:id/tasks/:task        TaskDetail              (:task = name, URL-encoded)
+ *   GET    /api/v1/workflows/:id/tasks/:task/explain   TaskExplanation
  *   GET    /api/v1/workflows/:id/tasks/:task/output?attempt=&stream=stdout|stderr&offset=&follow=1   bytes
  *   POST   /api/v1/workflows/:id/cancel             {tasks?: string[], reason?} → {canceled: n}
  *   POST   /api/v1/workflows/:id/retry              {tasks?: string[], states?: TaskState[]} → {reset: n}
@@ -115,4 +116,16 @@ export interface WorkerItem {
   state: "connected" | "absent" | "draining";
   cpus: number;
   memory_bytes: number;
+}
+
+/** Why a task is not running, most decisive reason first. */
+export interface TaskExplanation {
+  task: string;
+  state: TaskState;
+  reasons: {
+    kind: string;
+    text: string;
+    /** what would change it */
+    fix: string | null;
+  }[];
 }

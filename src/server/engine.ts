@@ -44,12 +44,16 @@ export interface EngineOptions {
 export interface Schedule {
   /** as soon as what has arrived together is read */
   soon(work: () => void): void;
-  later(work: () => void, delayMs: number): void;
+  /** answers what takes it back */
+  later(work: () => void, delayMs: number): () => void;
 }
 
 const REAL_TIME: Schedule = {
   soon: (work) => void setImmediate(work),
-  later: (work, delayMs) => void setTimeout(work, delayMs),
+  later(work, delayMs) {
+    const timer = setTimeout(work, delayMs);
+    return () => clearTimeout(timer);
+  },
 };
 
 /** One connected worker as the engine sees it. */
@@ -102,7 +106,7 @@ export class Engine {
   #after: (() => void)[] = [];
   #storageError: HoldallError | null = null;
   #closed = false;
-  #alarm: ReturnType<typeof setTimeout> | null = null;
+  #disarm: (() => void) | null = null;
   #armedMs: number | null = null;
 
   constructor(options: EngineOptions) {
@@ -240,7 +244,7 @@ export class Engine {
 
   close(): void {
     this.#closed = true;
-    if (this.#alarm) clearTimeout(this.#alarm);
+    this.#disarm?.();
     if (this.#records.length > 0) this.#commit();
     this.#spill.close();
   }
@@ -275,12 +279,12 @@ export class Engine {
   #arm(): void {
     const next = this.core.timers.nextMs;
     if (next === this.#armedMs) return;
-    if (this.#alarm) clearTimeout(this.#alarm);
+    this.#disarm?.();
     this.#armedMs = next;
-    this.#alarm =
+    this.#disarm =
       next === null
         ? null
-        : setTimeout(
+        : this.#time.later(
             () => {
               this.#armedMs = null;
               this.#schedule();

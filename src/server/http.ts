@@ -6,6 +6,7 @@ import { errorJson, HoldallError, toHoldallError } from "../core/error.ts";
 import type { WorkflowStatus } from "../protocol/api.ts";
 import { cancelTasks, retryTasks } from "./actions.ts";
 import { Engine } from "./engine.ts";
+import { explainTask } from "./explain.ts";
 import { outputResponse } from "./output-response.ts";
 import { integerOf, statesOf } from "./parameters.ts";
 import { type Loaded, loadedWorkflow, taskDetail, taskPage, workflowStatus } from "./queries.ts";
@@ -139,6 +140,12 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
     [
       /^\/api\/v1\/workflows\/([^/]+)\/tasks\/([^/]+)$/,
       { GET: (_call, id, task) => Response.json(taskDetail(workflow(id), task)) },
+    ],
+    [
+      /^\/api\/v1\/workflows\/([^/]+)\/tasks\/([^/]+)\/explain$/,
+      {
+        GET: (_call, id, task) => Response.json(explainTask(workflow(id), task, Date.now())),
+      },
     ],
     [
       /^\/api\/v1\/workflows\/([^/]+)\/tasks\/([^/]+)\/output$/,

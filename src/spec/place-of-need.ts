@@ -1,11 +1,11 @@
 /** Where the document says what a task needs: for what is found wrong with it only after reading. */
 import type { Place } from "../core/error.ts";
 import type { WorkflowDefinition } from "../core/workflow.ts";
-import { isMap, type Path, type SpecValue } from "./document.ts";
+import { isMap, type Path, type SpecMap, type SpecValue } from "./document.ts";
 import { REQUIREMENT_KEYS } from "./fields.ts";
 import { builtOf } from "./load.ts";
 
-/** `need` is a resource ("memory") or another key of a task ("scheduler"). Undefined for what no document describes. */
+/** `need` is a resource ("memory", or the name of a custom one) or another key of a task ("scheduler"). Undefined for what no document describes. */
 export function placeOfNeed(
   definition: WorkflowDefinition,
   task: number,
@@ -26,8 +26,16 @@ function pathIn(task: SpecValue | undefined, need: string): Path {
   const names = Object.keys(REQUIREMENT_KEYS).filter((key) => REQUIREMENT_KEYS[key] === need);
   const direct = [need, ...names].find((key) => Object.hasOwn(task, key));
   if (direct !== undefined) return [direct];
+  if (hasCustom(task, need)) return ["custom", need];
   const among = task["resource_requirements"];
   if (among === undefined) return ["name"];
-  const inside = isMap(among) ? names.find((key) => Object.hasOwn(among, key)) : undefined;
-  return inside === undefined ? ["resource_requirements"] : ["resource_requirements", inside];
+  if (!isMap(among)) return ["resource_requirements"];
+  const inside = names.find((key) => Object.hasOwn(among, key));
+  if (inside !== undefined) return ["resource_requirements", inside];
+  return ["resource_requirements", ...(hasCustom(among, need) ? ["custom", need] : [])];
+}
+
+function hasCustom(map: SpecMap, name: string): boolean {
+  const custom = map["custom"];
+  return isMap(custom) && Object.hasOwn(custom, name);
 }

@@ -130,9 +130,24 @@ export class History {
         return;
       case "ended":
         history.ended = record.atMs !== null;
-        if (history.ended && !history.tasks.every((_, task) => this.#hasEnded(history, task)))
-          throw new Error(`workflow ${record.workflow} is said to have ended, it has not`);
+        if (!history.ended) return;
+        this.#forgetUnborn(record.workflow, history);
+        history.tasks.forEach((_, task) => {
+          if (!this.#hasEnded(history, task))
+            throw new Error(`workflow ${record.workflow} is said to have ended, task ${task} has not`);
+        });
     }
+  }
+
+  /** Attempts that were handed out and never arrived, or were given back before they began, are recorded nowhere. */
+  #forgetUnborn(workflow: number, history: WorkflowHistory): void {
+    history.tasks.forEach((each, task) => {
+      const attempt = each.live?.attempt;
+      // That of a canceled task may still be on its way, and will be recorded when it has been killed.
+      if (attempt === undefined || each.canceled || this.#witness.started(workflow, task, attempt)) return;
+      if (!this.#witness.exists(workflow, task, attempt)) each.live = null;
+    });
+    history.skipped = null;
   }
 
   #assigned(
@@ -178,9 +193,15 @@ export class History {
   ): void {
     const each = history.tasks[task]!;
     const what = `attempt ${attempt} of task ${task} (${OUTCOMES[outcome]})`;
-    if (each.live?.attempt !== attempt)
-      throw new Error(`${what} is recorded, ${each.live ? each.live.attempt : "none"} is live`);
     const lost = outcome === WORKER_LOST || outcome === PREEMPTED;
+    if (each.live?.attempt !== attempt) {
+      // A restarted server cannot know of one that never began that it was given back.
+      const never = attempt === each.last && !this.#witness.started(workflow, task, attempt);
+      if (!lost || accepted || each.live || each.ended.has(attempt) || !never)
+        throw new Error(`${what} is recorded, ${each.live ? each.live.attempt : "none"} is live`);
+      each.ended.add(attempt);
+      return;
+    }
     if (!lost) {
       if (each.live.worker !== worker) throw new Error(`${what} came from another worker`);
       const truth = this.#witness.outcome(workflow, task, attempt);
@@ -222,6 +243,7 @@ export class History {
   /** When all is over: nothing is left to do, and nothing is alive. */
   finish(): void {
     for (const [workflow, history] of this.#workflows) {
+      this.#forgetUnborn(workflow, history);
       history.tasks.forEach(({ live }, task) => {
         if (!this.#hasEnded(history, task))
           throw new Error(`task ${task} of workflow ${workflow} never ended`);

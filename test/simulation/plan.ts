@@ -34,6 +34,7 @@ export const FAULT_KINDS = [
   "cancel_all",
   "retry",
   "rebuild",
+  "undo",
   "submit_more",
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
@@ -75,7 +76,7 @@ export function makePlan(seed: number, taskCount: number): Plan {
     const each = random(seed, "fault", index);
     faults.push({
       index,
-      kind: each.pick(FAULT_KINDS),
+      kind: drawKind(each),
       atMs: each.between(0, HORIZON_MS),
       forMs: each.between(1, 40),
       worker: each.integer(0, 99),
@@ -91,6 +92,12 @@ export function makePlan(seed: number, taskCount: number): Plan {
     faults,
     failureRate: draw.pick([0, 0.02, 0.1, 0.25]),
   };
+}
+
+function drawKind(draw: Random): FaultKind {
+  const kind = draw.pick(FAULT_KINDS);
+  // Where all is canceled, little else can happen.
+  return kind === "cancel_all" && draw.chance(0.7) ? "cancel_tasks" : kind;
 }
 
 /** The first worker can run everything, so that no task waits for ever once faults have stopped. */
@@ -128,7 +135,7 @@ function makeWorkflow(draw: Random, taskCount: number, name: string): WorkflowDe
   const sets: DependencySet[] = [];
   for (let at = 1; at < blocks.length; at++) {
     const block = blocks[at]!;
-    for (let links = draw.integer(0, 2); links > 0; links--) {
+    for (let links = draw.integer(at === 1 ? 1 : 0, 2); links > 0; links--) {
       const upstream = blocks[draw.integer(Math.max(0, at - 3), at - 1)]!;
       join(draw, upstream, block, { edges, runs, sets });
     }

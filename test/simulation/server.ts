@@ -55,7 +55,7 @@ export class SimServer {
   dying = false;
   #effects: Effect[] = [];
   /** workers of an earlier life that may come back; null while nobody knows */
-  #awaited: ReadonlySet<number> | null = null;
+  #awaited: { has(worker: number): boolean } | null = null;
   #watch: EdgeWatch;
 
   constructor(world: ServerWorld) {
@@ -84,7 +84,16 @@ export class SimServer {
       core: { prefetchMs: 10, prefetchMax: 50 },
       schedule: {
         soon: (work) => clock.after(draw.between(0, 0.3), mine(work)),
-        later: (work, delayMs) => clock.after(delayMs, mine(work)),
+        later: (work, delayMs) => {
+          let wanted = true;
+          const still = mine(work);
+          clock.after(delayMs, () => {
+            if (wanted) still();
+          });
+          return () => {
+            wanted = false;
+          };
+        },
       },
     });
     this.#awaited = null;

@@ -1,7 +1,9 @@
 /** One seed from start to end: everything that goes wrong, then quiet, then the promise is checked. */
 import { HoldallError } from "../../src/core/error.ts";
 import type { Tasks } from "../../src/core/tasks.ts";
-import { isTerminal } from "../../src/core/states.ts";
+import { isTerminal, READY } from "../../src/core/states.ts";
+import { upstreamOf } from "../../src/core/testing/workflows.ts";
+import type { Engine } from "../../src/server/engine.ts";
 import { Clock } from "./clock.ts";
 import { History } from "./history.ts";
 import { createDisk } from "./memory-ledger.ts";
@@ -283,6 +285,7 @@ class World {
       case "cancel_all":
       case "retry":
       case "rebuild":
+      case "undo":
         return this.#interfere(fault);
       case "drain":
         return process.alive && this.#server.drain(process);
@@ -373,6 +376,7 @@ class World {
       if (dice.chance(0.8)) this.#clock.after(forMs, () => this.#retryAll(workflow));
       return true;
     }
+    if (kind === "undo") return undo(engine, workflow, tasks);
     const count = dice.integer(1, kind === "rebuild" ? 3 : 25);
     const list = pickTasks(tasks, count, dice, kind === "cancel_tasks");
     if (list.length === 0) return false;
@@ -391,6 +395,27 @@ class World {
 }
 
 const NO_OUTPUT = { stdout: "none", stderr: "none", outputDir: null } as const;
+
+/**
+ * Three commands in a row: of a task that is ready, something two levels up is to run again, is canceled instead, and then what lies
+ * between is to run again. What was ready has to be skipped.
+ */
+function undo(engine: Engine, workflow: number, tasks: Tasks): boolean {
+  const upstream = upstreamOf(tasks.definition);
+  const ended = (task: number): boolean => isTerminal(tasks.state[task]!);
+  for (let task = 0; task < upstream.length; task++) {
+    if (tasks.state[task] !== READY) continue;
+    for (const between of upstream[task]!) {
+      const top = upstream[between]!.find(ended);
+      if (top === undefined || !ended(between)) continue;
+      engine.event({ type: "retry", workflow, tasks: [top], rebuild: false });
+      engine.event({ type: "cancel", workflow, tasks: [top], reason: "not again" });
+      engine.event({ type: "retry", workflow, tasks: [between], rebuild: false });
+      return true;
+    }
+  }
+  return false;
+}
 
 /** Tasks that have not ended (to be canceled), or that have (to run again), in ascending order. */
 function pickTasks(tasks: Tasks, count: number, dice: Random, open: boolean): number[] {

@@ -451,6 +451,7 @@ function toBatches(results: readonly SimResult[]): FinishedBatch[] {
         peakBytes: [],
         outputs: [],
         messages: [],
+        recoveryFailed: [],
         files: [],
       };
       batches.set(key, batch);

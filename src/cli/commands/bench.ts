@@ -2,6 +2,7 @@ import { buildCommand, buildRouteMap, type Command, type RouteMap } from "@stric
 import type { CliContext } from "../context.ts";
 import { printJson } from "../output/json.ts";
 import { pairs } from "../output/table.ts";
+import { idleCommand, latencyCommand, recoveryCommand } from "./bench-server.ts";
 import { integerFrom, JSON_FLAG, text, toggle } from "./shared.ts";
 
 interface SpawnFlags {
@@ -103,7 +104,8 @@ const dispatchCommand: Command<CliContext> = buildCommand<DispatchFlags, [], Cli
         kind: "parsed",
         parse: integerFrom(1),
         optional: true,
-        brief: "sessions over sockets to a server process; default: one worker in the server's process",
+        brief:
+          "sessions over sockets to a server process; default: one worker in the server's process",
       },
       fsync: { kind: "boolean", default: true, brief: "durable against a power cut too" },
       json: JSON_FLAG,
@@ -113,7 +115,10 @@ const dispatchCommand: Command<CliContext> = buildCommand<DispatchFlags, [], Cli
     brief: "the whole path with an executor that executes nothing",
     customUsage: [
       { input: "", brief: "a million tasks, durable" },
-      { input: "--workers 16", brief: "server and workers as processes of their own, after a warm-up" },
+      {
+        input: "--workers 16",
+        brief: "server and workers as processes of their own, after a warm-up",
+      },
       { input: "--tasks 100000 --no-fsync", brief: "what durability costs" },
     ],
   },
@@ -138,8 +143,16 @@ const nullWorkersCommand: Command<CliContext> = buildCommand<
 });
 
 export const benchCommand: RouteMap<CliContext> = buildRouteMap({
-  routes: { spawn: spawnCommand, dispatch: dispatchCommand, nullWorkers: nullWorkersCommand },
+  routes: {
+    spawn: spawnCommand,
+    dispatch: dispatchCommand,
+    recovery: recoveryCommand,
+    idle: idleCommand,
+    latency: latencyCommand,
+    nullWorkers: nullWorkersCommand,
+  },
   docs: {
     hideRoute: { nullWorkers: true },
-    brief: "measure this Holdall on this machine" },
+    brief: "measure this Holdall on this machine",
+  },
 });

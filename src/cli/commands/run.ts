@@ -36,7 +36,7 @@ export const runCommand: Command<CliContext> = buildCommand<Flags, [string?], Cl
     ]);
     const handle = await startRun(request, {
       acceptLoss: flags.acceptLoss === true,
-      note: (text) => void io.stderr.write(`warning: ${text}\n`),
+      note: (warning) => io.stderr.write(`warning: ${warning}\n`),
     });
     this.exitCode = await watchRun(handle, io, {
       json: flags.json === true,

@@ -131,7 +131,7 @@ test("a ledger of the first schema, as its Holdall wrote it, is taken over", () 
     expect(ledger.bodies(2, [1])[0]?.name).toBe("two");
     expect(ledger.countResults(1)).toBe(10);
     const { attempts, assigned, failures } = ledger.history(1);
-    expect([...attempts]).toEqual([[10, 1, outcomeIndex("exit")]]);
+    expect([...attempts].filter(([task]) => task < 20)).toEqual([[10, 1, outcomeIndex("exit")]]);
     expect([...failures]).toEqual([[10, 1, outcomeIndex("exit"), 0, 1]]);
     expect([...assigned]).toEqual([[1, 11, 1]]);
     expect([...ledger.history(2).canceled]).toEqual([1]);

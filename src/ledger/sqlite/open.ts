@@ -182,8 +182,8 @@ function inspectHeader(path: string, migrations: readonly Migration[]): void {
 function refuseLoss(database: Database, path: string, options: OpenOptions): void {
   const version = pragma(database, "user_version");
   const committed: Committed = {
-    uuid: version === 0 ? null : metaValue<string>(database, "uuid"),
-    seq: version === 0 ? 0 : (metaValue<number>(database, "seq") ?? 0),
+    uuid: version === 0 ? null : (metaValue(database, "uuid") as string | null),
+    seq: version === 0 ? 0 : Number(metaValue(database, "seq") ?? 0),
   };
   try {
     const doubt = checkAcknowledged(path, readAcknowledged(dirname(path)), committed);
@@ -201,10 +201,10 @@ function refuseLoss(database: Database, path: string, options: OpenOptions): voi
   }
 }
 
-function metaValue<T>(database: Database, key: string): T | null {
+function metaValue(database: Database, key: string): unknown {
   const statement = database.prepare("SELECT value FROM meta WHERE key = ?");
   try {
-    return (statement.values(key)[0]?.[0] as T | undefined) ?? null;
+    return statement.values(key)[0]?.[0] ?? null;
   } finally {
     statement.finalize();
   }

@@ -26,8 +26,8 @@ export interface SqliteLedgerOptions {
 }
 
 /** The verbs over an open, migrated database. */
-export function createSqliteLedger(database: Database, options: SqliteLedgerOptions): Ledger {
-  const { path, release } = options;
+export function createSqliteLedger(database: Database, opened: SqliteLedgerOptions): Ledger {
+  const { path, release } = opened;
   const sql = prepareStatements(database);
   let open = true;
   /** number of the last commit */
@@ -50,7 +50,7 @@ export function createSqliteLedger(database: Database, options: SqliteLedgerOpti
       seq = sql.row("get_meta", "seq")![0] as number;
       const writer = recordWriter(sql);
       const numbering = sql("set_seq");
-      return [known, writer, numbering, openAcknowledger(dirname(path), known, seq, options.fsync)];
+      return [known, writer, numbering, openAcknowledger(dirname(path), known, seq, opened.fsync)];
     } catch (error) {
       sql.finalize();
       throw error;
