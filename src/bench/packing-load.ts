@@ -69,7 +69,10 @@ export function packingLoad(seed: number, sigma: number, tasks = 1000): PackingT
 }
 
 /** No schedule is shorter: the work in each dimension over what the pool has of it, for gpu tasks over the hosts with gpus; and the longest task. */
-export function packingBound(tasks: readonly PackingTask[], pool = POOL): number {
+export function packingBound(
+  tasks: readonly PackingTask[],
+  pool: readonly PackingHost[] = POOL,
+): number {
   const areas = (list: readonly PackingTask[], hosts: readonly PackingHost[]): number[] =>
     (["cpus", "memoryBytes", "gpus"] as const).map((kind) => {
       const work = list.reduce((sum, task) => sum + task[kind] * task.seconds, 0);

@@ -1,5 +1,5 @@
 /** What `run` needs of the embedded composition (server, session over memory and worker in one process). */
-import type { Place } from "../core/error.ts";
+import type { HoldallError, Place } from "../core/error.ts";
 import type { WorkflowDefinition } from "../core/workflow.ts";
 import type { TaskCounts, WorkflowSummary } from "../protocol/api.ts";
 import type { Offer } from "../protocol/session.ts";
@@ -82,5 +82,7 @@ export interface RunHandle {
   drain(): void;
   /** end what runs, now */
   stop(): void;
+  /** told when the disk under the ledger refuses data, and with null when it takes them again */
+  onStorage?(listener: (error: HoldallError | null) => void): void;
   readonly done: Promise<RunOutcome>;
 }

@@ -10,6 +10,7 @@ import { openLedger } from "../ledger/sqlite/open.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { TaskCounts } from "../protocol/api.ts";
 import { type Offer, SESSION_VERSION } from "../protocol/session.ts";
+import { steadyNow } from "../server/clock.ts";
 import { Engine } from "../server/engine.ts";
 import { createApi } from "../server/http.ts";
 import { listenOnOwnerSocket } from "../server/owner-socket.ts";
@@ -67,7 +68,7 @@ async function start(
 ): Promise<RunHandle> {
   const { stateDir } = request;
   if (endedUncleanly(ledger)) await endLeftovers(ledger.uuid);
-  const engine = new Engine({ ledger, stateDir, now: Date.now });
+  const engine = new Engine({ ledger, stateDir, now: steadyNow, wall: Date.now });
   undo.push(() => engine.close());
   const { row, plan } = openRun(engine, request);
   const id = row.id;
@@ -109,9 +110,13 @@ async function start(
   const running = worker;
 
   const finished = Promise.withResolvers<RunOutcome["end"]>();
+  const gaveUp = Promise.withResolvers<never>();
+  gaveUp.promise.catch(() => {});
   let end: RunOutcome["end"] = "finished";
   const quit = (why: RunOutcome["end"]): void => {
     if (end === "finished" || why === "stopped") end = why;
+    // Nothing more can be recorded: who wants to stop now is not kept waiting for space on the disk.
+    if (why === "stopped" && engine.storageError) gaveUp.reject(engine.storageError);
     engine.event({ type: "drain_worker", worker: workerId });
     if (why !== "interrupted") running.stop();
   };
@@ -121,6 +126,9 @@ async function start(
       if (workflow === id && !hasWorkLeft(tasks)) finished.resolve("finished");
     },
     drained: () => finished.resolve(end),
+    storage: (error) => {
+      if (error && end === "stopped") gaveUp.reject(error);
+    },
     committed: (workflow, batch) => {
       if (workflow === id && request.outputDir !== null)
         writeOutputFiles(engine, names, batch, request.outputDir);
@@ -147,9 +155,19 @@ async function start(
   if (failure) quit("stopped");
 
   const close = async (): Promise<RunOutcome> => {
+    const durable = finished.promise.then(() => engine.whenDurable());
+    try {
+      await Promise.race([durable, gaveUp.promise]);
+    } catch (error) {
+      stopTimer?.();
+      await executor.close();
+      await socket.close();
+      engine.close();
+      ledger.close();
+      throw error;
+    }
     const why = await finished.promise;
     stopTimer?.();
-    await engine.whenDurable();
     // A worker that is told to go has nothing left: whatever an attempt left behind ends with the executor.
     await executor.close();
     const outcome = outcomeOf(engine, id, cached, startedMs, hasWorkLeft(tasks) ? why : "finished");
@@ -180,6 +198,7 @@ async function start(
     }),
     drain: () => quit("interrupted"),
     stop: () => quit("stopped"),
+    onStorage: (listener) => engine.listen({ storage: listener }),
     done,
   };
 }

@@ -22,6 +22,8 @@ export interface RunningWorker {
   leave(): void;
   stop(): void;
   readonly held: number;
+  /** how many ended here */
+  readonly attempts: number;
   /** rejects when the server refuses it */
   readonly done: Promise<void>;
 }
@@ -43,11 +45,21 @@ export async function startRemoteWorker(request: RemoteWorkerRequest): Promise<R
   const instance = crypto.randomUUID();
   const folder = mkdtempSync(join(tmpdir(), "holdall-worker-"));
   let remote: RemoteWorker | null = null;
+  let attempts = 0;
+  let failure: Error | null = null;
   const events: ExecutorEvents = {
     started: (...all) => remote?.worker.events.started(...all),
     output: (...all) => remote?.worker.events.output(...all),
-    exited: (exits) => remote?.worker.events.exited(exits),
-    failed: (error) => remote?.worker.events.failed(error),
+    exited(exits) {
+      for (const exit of exits) if (!exit.dropped) attempts++;
+      remote?.worker.events.exited(exits);
+    },
+    failed(error) {
+      // Without an executor there is nothing more to do here.
+      failure = error;
+      remote?.worker.events.failed(error);
+      remote?.leave();
+    },
   };
   const clean = (): void => rmSync(folder, { recursive: true, force: true });
   const executor = await openExecutor(events, { stateDir: folder }).catch((error: unknown) => {
@@ -76,6 +88,7 @@ export async function startRemoteWorker(request: RemoteWorkerRequest): Promise<R
       await executor.close();
       clean();
     }
+    if (failure) throw failure;
   };
   const done = close();
   done.catch(() => {});
@@ -84,6 +97,9 @@ export async function startRemoteWorker(request: RemoteWorkerRequest): Promise<R
     stop: () => running.stop(),
     get held() {
       return running.worker.held;
+    },
+    get attempts() {
+      return attempts;
     },
     done,
   };

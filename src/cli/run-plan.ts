@@ -1,8 +1,9 @@
 /** Opens the ledger's side of a run: a new workflow, or the same one again with what has to be done once more. */
 import { HoldallError } from "../core/error.ts";
-import { CANCELED, FAILED, SKIPPED, SUCCEEDED } from "../core/states.ts";
+import { CANCELED, FAILED, SUCCEEDED } from "../core/states.ts";
 import type { WorkflowDefinition } from "../core/workflow.ts";
-import type { Ledger, WorkflowOptions, WorkflowRow } from "../ledger/ledger.ts";
+import type { WorkflowOptions, WorkflowRow } from "../ledger/ledger.ts";
+import { definitionWithBodies } from "../server/definition.ts";
 import type { Engine } from "../server/engine.ts";
 import { compareDefinitions, definitionDigest, type Comparison } from "../server/identity.ts";
 import { createStamper, isUnchanged } from "../worker/files.ts";
@@ -48,7 +49,7 @@ export function openRun(engine: Engine, request: RunRequest): OpenedRun {
   refuseOtherSource(known, definition, request.stateDir);
   let comparison: Comparison | null = null;
   if (known.digest !== digest) {
-    comparison = compareDefinitions(withBodies(ledger, known), definition);
+    comparison = compareDefinitions(definitionWithBodies(ledger, known.id), definition);
     ledger.replaceDefinition(known.id, definition, digest, comparison.mapping);
   }
   ledger.updateOptions(known.id, options);
@@ -66,18 +67,6 @@ function refuseOtherSource(
     `${stateDir} already holds a workflow named '${known.name}', from another file: ${known.source}`,
     { fix: "choose another name with --name, or start anew with --fresh" },
   );
-}
-
-function withBodies(ledger: Ledger, row: WorkflowRow): WorkflowDefinition {
-  const definition = ledger.definition(row.id);
-  return {
-    ...definition,
-    blocks: definition.blocks.map((block) => {
-      if (block.kind === "array") return block;
-      const numbers = Array.from({ length: block.count }, (_, i) => block.first + i);
-      return { ...block, bodies: ledger.bodies(row.id, numbers) };
-    }),
-  };
 }
 
 /** Takes up a workflow that ran before: what succeeded and is unchanged is kept. */
@@ -119,5 +108,3 @@ function changedFiles(engine: Engine, workflow: number, states: Uint8Array): Set
       changed.add(task);
   return changed;
 }
-
-export const NOT_SUCCEEDED: readonly number[] = [FAILED, CANCELED, SKIPPED];

@@ -28,6 +28,13 @@ export async function watchRun(handle: RunHandle, io: Io, options: WatchOptions)
     if (progress !== null) progress.note(text);
     else if (!options.quiet) io.stderr.write(`${text}\n`);
   };
+  handle.onStorage?.((error) =>
+    say(
+      error === null
+        ? "the disk takes data again: going on"
+        : `${error.message}; waiting for space: nothing is started until then, and nothing is lost`,
+    ),
+  );
   const signals = takeSignals(handle, io, say);
   let outcome: RunOutcome;
   try {

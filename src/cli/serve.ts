@@ -4,10 +4,12 @@ import { resolve } from "node:path";
 import { type HoldallError, toHoldallError } from "../core/error.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { openLedger, type OpenOptions } from "../ledger/sqlite/open.ts";
+import { loadedWorkflow } from "../server/queries.ts";
 import { startServer } from "../server/server.ts";
 import { endLeftovers } from "../worker/leftovers.ts";
 import { EXIT } from "./exit.ts";
 import type { Io, StopSignal } from "./io.ts";
+import { writeOutputFiles } from "./output-files.ts";
 import type { StateDir } from "./state-dir.ts";
 
 export interface ServeRequest {
@@ -60,6 +62,11 @@ export async function serve(request: ServeRequest, io: Io): Promise<number> {
     const reached = host === "127.0.0.1" ? "" : ` (${hostname()})`;
     say(`serving ${stateDir.path} at ${server.url}${reached}; Ctrl-C ends it`);
     const unlisten = server.engine.listen({
+      committed(workflow, batch) {
+        const folder = server.engine.row(workflow)?.options.outputDir ?? null;
+        const loaded = folder === null ? null : loadedWorkflow(server.engine, workflow);
+        if (loaded) writeOutputFiles(server.engine, loaded.names, batch, folder!);
+      },
       storage: (error: HoldallError | null) =>
         io.stderr.write(
           error === null

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { HoldallError } from "../core/error.ts";
 import type { Io } from "./io.ts";
@@ -59,7 +59,16 @@ export function stateDirOf(io: Pick<Io, "cwd" | "env">, flag: string | undefined
 /** Throws `not_found` unless there is a ledger: looking must not make one. */
 export function requireStateDir(stateDir: StateDir): void {
   const { path, from } = stateDir;
-  if (existsSync(join(path, "ledger.db"))) return;
+  try {
+    if (statSync(join(path, "ledger.db"), { throwIfNoEntry: false })) return;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    if (!/ENOTDIR/.test(why))
+      throw new HoldallError("storage", `cannot look into the state directory ${path}: ${why}`, {
+        fix: "make it readable for you, or give another --state-dir",
+        cause: error,
+      });
+  }
   const what = existsSync(path) ? "holds no ledger" : "does not exist";
   throw new HoldallError("not_found", `no state directory: ${path} (from ${from}) ${what}`, {
     fix: `"holdall run SPEC" makes one here; for one elsewhere give --state-dir DIR or set ${STATE_DIR_VARIABLE}`,

@@ -7,19 +7,23 @@
  * 3. within a priority, aged tasks, the longest waiting first, whatever the sort method;
  * 4. the workflow submitted first;
  * 5. its sort method: `gpus_runtime_memory` and `gpus_memory_runtime` descending (an unknown run time counts as 0), `none` = order of
- *    submission, `auto` = most work first: expected run time × the largest share of the whole pool that a task takes of any resource.
- *    Large and long tasks first leaves the small ones to fill gaps, and what is scarce (gpus) is never left to the end;
+ *    submission, `auto` = most work first: expected run time × a power of the largest share of the whole pool that a task takes of any
+ *    resource. Large and long tasks first leaves the small ones to fill gaps, and what is scarce is not left to the end. Which power is
+ *    found by trying (plan.ts);
  * 6. submission.
  */
 import { agedCount, markWaiting, waitingSince } from "./ageing.ts";
+import { choosePlan, type Planned, SHAPES, type Shape, workOf } from "./plan.ts";
 import type { Core } from "./core.ts";
 import type { ReadyClass } from "./ready.ts";
 import { type Free, take } from "./resources.ts";
 import type { Order, Turn } from "./scheduling.ts";
-import { DEFAULT_REQUIREMENT, type Requirement } from "./workflow.ts";
+import { DEFAULT_REQUIREMENT, type Requirement, type WorkflowDefinition } from "./workflow.ts";
 
 /** Estimates and pool change slowly: how long an order made from them is kept. */
 const KEEP_MS = 1000;
+
+type SortMethod = WorkflowDefinition["sortMethod"];
 
 const DEFAULT_AGE_SECONDS = 600;
 
@@ -60,14 +64,21 @@ function buildOrder(core: Core, nowMs: number): Order {
   let measured = false;
   const unknown = typicalSeconds(core);
   const pool = poolOf(core);
+  const shapes = makePlans(core, pool, nowMs);
   for (const cls of core.active) {
-    if (cls.ready === 0) continue;
+    if (cls.ready === 0) {
+      // Out of the order and out of the active ones: that it becomes active is what asks for a new order.
+      core.active.delete(cls);
+      continue;
+    }
     const ageMs = ageMsOf(core, cls);
     markWaiting(cls, nowMs, ageMs);
     const aged = agedCount(cls, nowMs, ageMs);
     const method = core.workflows.get(cls.workflow)?.definition.sortMethod ?? "none";
     measured ||= method === "auto" && core.active.size > 1;
-    const keys = sortKeys(pool, cls, method, unknown.get(cls.workflow) ?? 1);
+    const seconds = expectedSeconds(cls) ?? unknown.get(cls.workflow) ?? 1;
+    const shape = shapes.get(cls.workflow) ?? SHAPES[0]!;
+    const keys = sortKeys(cls, method, seconds, largestShare(pool, cls), shape);
     if (aged > 0)
       places.push({ cls, aged: true, priority: cls.priority + 1, sinceMs: waitingSince(cls), keys });
     places.push({ cls, aged: false, priority: cls.priority, sinceMs: Infinity, keys });
@@ -92,10 +103,11 @@ function comparePlaces(a: Place, b: Place): number {
 }
 
 function sortKeys(
-  pool: Free,
   cls: ReadyClass,
-  method: "auto" | "gpus_runtime_memory" | "gpus_memory_runtime" | "none",
-  unknownSeconds: number,
+  method: SortMethod,
+  seconds: number,
+  share: number,
+  shape: Shape,
 ): readonly number[] {
   const { gpus, memoryBytes, runtimeSeconds } = cls.requirement;
   switch (method) {
@@ -106,8 +118,36 @@ function sortKeys(
     case "none":
       return [0, 0, 0];
     case "auto":
-      return [(expectedSeconds(cls) ?? unknownSeconds) * largestShare(pool, cls), 0, 0];
+      return [workOf(shape, seconds, share, gpus), 0, 0];
   }
+}
+
+/**
+ * The shape of `auto` for each workflow of which all waiting classes have one priority and an expected run time. Others follow the
+ * default.
+ */
+function makePlans(core: Core, pool: Free, nowMs: number): Map<number, Shape> {
+  const { plans } = core.scheduling;
+  const groups = new Map<number, Planned[] | null>();
+  for (const cls of core.active) {
+    if (cls.ready === 0 || core.workflows.get(cls.workflow)?.definition.sortMethod !== "auto") continue;
+    const seconds = expectedSeconds(cls);
+    const group = groups.get(cls.workflow);
+    const apart = group?.[0] !== undefined && group[0].cls.priority !== cls.priority;
+    if (group === null || seconds === null || apart || cls.requirement.custom)
+      groups.set(cls.workflow, null);
+    else if (group) group.push({ cls, seconds, share: largestShare(pool, cls) });
+    else groups.set(cls.workflow, [{ cls, seconds, share: largestShare(pool, cls) }]);
+  }
+  const shapes = new Map<number, Shape>();
+  for (const workflow of plans.keys()) if (!groups.has(workflow)) plans.delete(workflow);
+  for (const [workflow, planned] of groups) {
+    if (planned === null || planned.length < 2) continue;
+    const plan = choosePlan(core, plans.get(workflow) ?? null, planned, nowMs);
+    plans.set(workflow, plan);
+    shapes.set(workflow, plan.shape);
+  }
+  return shapes;
 }
 
 /** Everything the workers offer that look at resources. */

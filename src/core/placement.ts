@@ -3,6 +3,7 @@ import type { Core, WorkerState } from "./core.ts";
 import { expectedSeconds } from "./order.ts";
 import type { ReadyClass } from "./ready.ts";
 import { fitCount, freeOf } from "./resources.ts";
+import { quantizedSlowness } from "./speed.ts";
 import { nextRandom, type TaskInput } from "./scheduling.ts";
 import type { Algorithm } from "./workflow.ts";
 
@@ -145,6 +146,14 @@ function freeShare({ free, capacity, running }: WorkerState, cls: ReadyClass, mo
   return kinds === 0 ? 1 : sum / kinds;
 }
 
+/** How unequally cpus and memory would be left: one without the other is of no use. */
+function imbalance({ free, capacity }: WorkerState, { requirement: need }: ReadyClass): number {
+  if (capacity.maxParallel !== null || capacity.cpus <= 0 || capacity.memoryBytes <= 0) return 0;
+  const cpus = (free.cpus - need.cpus) / capacity.cpus;
+  const memory = (free.memoryBytes - need.memoryBytes) / capacity.memoryBytes;
+  return Math.abs(cpus - memory);
+}
+
 /** The best of the candidates for one task with these inputs. */
 export function bestFor(
   core: Core,
@@ -199,13 +208,14 @@ function costOf(
     case "random":
       return [0];
     case null: {
-      // Ours: when would it be done there, transfers included; among equals the tightest fit, so that room for large tasks remains.
+      // Ours: when would it be done there, transfers included; among equals where cpus and memory are used up alike.
       let missing = -cachedBytes(core, worker, inputs);
       for (const { bytes } of inputs) missing += bytes;
       const fetch = missing / core.config.fetchBytesPerSecond;
       const waste = cls.requirement.gpus === 0 && worker.free.gpus > 0 ? WASTE : 0;
-      const seconds = fetch + (expectedSeconds(cls) ?? 1) * (slowness + waste);
-      return [seconds, freeShare(worker, cls, 1)];
+      const slow = quantizedSlowness(core, worker.id);
+      const seconds = fetch + (expectedSeconds(cls) ?? 1) * (slow + waste);
+      return [seconds, imbalance(worker, cls)];
     }
   }
 }

@@ -11,22 +11,16 @@
  * where a class of higher priority waits or room is reserved (take-back.ts).
  */
 import { agedCount, markWaiting } from "./ageing.ts";
+import { assign } from "./assign.ts";
 import type { Core, Holding, WorkerState } from "./core.ts";
-import type { Effect } from "./events.ts";
-import { blockOf } from "./graph.ts";
-import { holdingOf } from "./holding.ts";
+import { unblockHosts } from "./hosts.ts";
 import { ageMsOf, currentOrder } from "./order.ts";
 import { bestFor, cachedBytes, type Candidate, couldRun, mayRun, room, share, takesWork } from "./placement.ts";
-import type { ReadyClass } from "./ready.ts";
+import type { Category, ReadyClass } from "./ready.ts";
 import { backfill, cancelReservation, reserve, reviewReservations, useSpare } from "./reserve.ts";
-import { take } from "./resources.ts";
-import { ASSIGNED, READY } from "./states.ts";
-import { makeWay, outranks, remember, shareTail } from "./take-back.ts";
+import { READY } from "./states.ts";
+import { makeWay, outranks, shareTail } from "./take-back.ts";
 import type { Tasks } from "./tasks.ts";
-import { setState } from "./tasks.ts";
-import type { Category } from "./ready.ts";
-
-type AssignEffect = Extract<Effect, { type: "assign" }>;
 
 export function schedule(core: Core, nowMs: number): void {
   unblockHosts(core, nowMs);
@@ -42,27 +36,6 @@ export function schedule(core: Core, nowMs: number): void {
   core.dirty.clear();
   core.moreReady = false;
   if (idle.length > 0) shareTail(core, idle, nowMs);
-}
-
-/** Blocks that are over: all workers are looked at again. */
-function unblockHosts(core: Core, nowMs: number): void {
-  for (const [host, untilMs] of core.scheduling.blockedHosts)
-    if (untilMs !== null && untilMs <= nowMs) unblockHost(core, host);
-}
-
-export function blockHost(core: Core, host: string, untilMs: number | null, nowMs: number): void {
-  if (untilMs !== null && untilMs <= nowMs) {
-    unblockHost(core, host);
-    return;
-  }
-  core.scheduling.blockedHosts.set(host, untilMs);
-  if (untilMs !== null) core.timers.add({ atMs: untilMs, workflow: 0, task: 0 });
-}
-
-function unblockHost(core: Core, host: string): void {
-  if (!core.scheduling.blockedHosts.delete(host)) return;
-  for (const worker of core.workers.values())
-    if (worker.capacity.host === host) core.dirty.add(worker);
 }
 
 /** Classes that wait at the head of the order are watched for being passed over; those behind come to the head in time. */
@@ -332,79 +305,4 @@ function prefetchDepth(core: Core, holding: Holding): number {
   // Topping up by single tasks would send a frame per task: wait until half is used up.
   if (queued * 2 > wanted) return 0;
   return Math.min(wanted - queued, core.workers.size === 1 ? holding.cls.ready : part);
-}
-
-/**
- * Takes up to `running + prefetch` ready tasks of the class, or this one task, and hands them to the worker; returns how many.
- */
-function assign(
-  core: Core,
-  worker: WorkerState,
-  cls: ReadyClass,
-  running: number,
-  prefetch: number,
-  nowMs: number,
-  only: number | null,
-): number {
-  const tasks = core.workflows.get(cls.workflow);
-  if (!tasks) return 0;
-  let left = running + prefetch;
-  let taken = 0;
-  const frames: AssignEffect[] = [];
-  let frame: AssignEffect | null = null;
-  let frameFirst = 0;
-  let frameEnd = 0;
-  while (left > 0) {
-    const run = only === null ? cls.queue.shift(left) : cls.queue.take(only);
-    if (!run) break;
-    for (let task = run.first; task < run.first + run.count; task++) {
-      if (tasks.state[task] !== READY) continue;
-      if (!frame || task >= frameEnd || task < frameFirst) {
-        const block = blockOf(tasks.graph.blockFirst, task);
-        frameFirst = tasks.definition.blocks[block]!.first;
-        frameEnd = frameFirst + tasks.definition.blocks[block]!.count;
-        frame = {
-          type: "assign",
-          worker: worker.id,
-          workflow: cls.workflow,
-          block,
-          cls: cls.id,
-          tasks: [],
-          attempts: [],
-          width: 0,
-        };
-        frames.push(frame);
-      }
-      hand(tasks, task, worker.id);
-      frame.tasks.push(task);
-      frame.attempts.push(tasks.attempt[task]!);
-      taken++;
-      left--;
-    }
-  }
-  if (taken === 0) {
-    if (only === null) cls.ready = 0;
-    return 0;
-  }
-  cls.ready -= taken;
-  const holding = holdingOf(worker, cls);
-  holding.held += taken;
-  holding.sinceMs = nowMs;
-  if (prefetch === 0) {
-    holding.running += taken;
-    worker.running += taken;
-    take(worker.free, cls.requirement, taken);
-  }
-  for (const each of frames) {
-    each.width = holding.running;
-    remember(holding, each.tasks, each.attempts);
-    core.effects.push(each);
-  }
-  return taken;
-}
-
-function hand(tasks: Tasks, task: number, worker: number): void {
-  setState(tasks, task, ASSIGNED);
-  tasks.attempt[task]!++;
-  tasks.owner[task] = worker;
 }

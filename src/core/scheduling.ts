@@ -1,5 +1,6 @@
 /** What the scheduler remembers between two decisions; everything here can be lost without harm but for host blocks. */
 import type { WorkerState } from "./core.ts";
+import type { Plan } from "./plan.ts";
 import type { ReadyClass } from "./ready.ts";
 import type { Free } from "./resources.ts";
 
@@ -39,6 +40,8 @@ export interface Speed {
 
 export interface Scheduling {
   order: Order | null;
+  /** how `auto` orders the classes of each workflow at present */
+  plans: Map<number, Plan>;
   /** hosts that get nothing new, until when (null = until unblocked) */
   blockedHosts: Map<string, number | null>;
   /** bytes of each input that a worker has already, by worker and digest */
@@ -62,6 +65,7 @@ export interface TaskInput {
 export function createScheduling(seed: number): Scheduling {
   return {
     order: null,
+    plans: new Map(),
     blockedHosts: new Map(),
     cached: new Map(),
     inputs: null,

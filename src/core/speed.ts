@@ -9,7 +9,7 @@ const MEMORY = 32;
 /** Of a large batch a few tell enough. */
 const LOOKED_AT = 16;
 
-/** Compares what a worker finished with the means of the categories. */
+/** Compares what a worker finished with what was expected: the task's own estimate, else the mean of its category. */
 export function observeSpeed(
   core: Core,
   worker: number,
@@ -22,14 +22,26 @@ export function observeSpeed(
   const size = batch.tasks.length;
   for (let i = 0; i < size; i += Math.ceil(size / LOOKED_AT)) {
     if (verdicts[i] !== VERDICT_ACCEPTED || batch.outcomes[i] !== OUTCOME_OK) continue;
-    const { category } = classOf(tasks, batch.tasks[i]!);
-    if (category.samples < 2 || category.meanWallUs <= 0) continue;
+    const { category, requirement } = classOf(tasks, batch.tasks[i]!);
+    const expectedUs =
+      requirement.runtimeSeconds !== null ? requirement.runtimeSeconds * 1e6 : category.meanWallUs;
+    if (expectedUs <= 0) continue;
     let speed = speeds.get(worker);
     if (!speed) speeds.set(worker, (speed = { samples: 0, slowness: 1 }));
     speed.samples++;
-    const relative = batch.wallUs[i]! / category.meanWallUs;
+    const relative = batch.wallUs[i]! / expectedUs;
     speed.slowness += (relative - speed.slowness) / Math.min(speed.samples + 1, MEMORY);
   }
+}
+
+/** Less than this is no measurement. */
+const LEAST_SAMPLES = 3;
+
+/** How slow a worker is, in steps of a quarter, so that noise is not taken for speed; 1 = unknown. */
+export function quantizedSlowness(core: Core, worker: number): number {
+  const speed = core.scheduling.speeds.get(worker);
+  if (!speed || speed.samples < LEAST_SAMPLES) return 1;
+  return 2 ** (Math.round(Math.log2(speed.slowness) * 3) / 3);
 }
 
 export function noteCached(

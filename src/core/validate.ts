@@ -6,6 +6,7 @@ import type { Core, WorkerState } from "./core.ts";
 import { blockOf, inDegrees, visitDependents } from "./graph.ts";
 import type { ReadyClass } from "./ready.ts";
 import { freeOf, take } from "./resources.ts";
+import { checkScheduling } from "./validate-scheduling.ts";
 import {
   ASSIGNED,
   BLOCKED,
@@ -37,7 +38,9 @@ export function validate(core: Core, expectations: Expectations = {}): void {
     if (tasks.ended !== !hasWorkLeft(tasks))
       fail(tasks, `ended is ${tasks.ended}, yet it has ${tasks.ended ? "" : "no "}work left`);
   }
+  checkOrder(core);
   for (const worker of core.workers.values()) checkWorker(worker, held.get(worker.id));
+  checkScheduling(core);
   for (const worker of core.dirty)
     if (core.workers.get(worker.id) !== worker)
       throw new Error(`worker ${worker.id} is to be looked at, but it is gone`);
@@ -156,6 +159,8 @@ function checkAttempts(tasks: Tasks): void {
     // A canceled attempt may fail once more while it dies.
     const state = tasks.state[task];
     const allowed = state === FAILED || state === CANCELED ? retries + 1 : retries;
+    // Of two attempts at a time the first to fail decides nothing, but a restarted server cannot tell.
+    if (classOf(tasks, task).category.watch?.speculate) continue;
     if (own > allowed)
       fail(tasks, `${nameOf(tasks, task)} failed ${own} times with ${retries} retries`);
   }
@@ -214,6 +219,15 @@ function checkGraph(tasks: Tasks): void {
         );
     }
   });
+}
+
+/** A class that is in no order would never be looked at. */
+function checkOrder(core: Core): void {
+  const { order } = core.scheduling;
+  if (!order) return;
+  const ordered = new Set(order.turns.map(({ cls }) => cls));
+  for (const cls of core.active)
+    if (!ordered.has(cls)) throw new Error(`class ${cls.id} is active and has no place in the order`);
 }
 
 function checkWorker(

@@ -145,6 +145,8 @@ export function watchedEnded(
 
 /** With outputs written in place two attempts could harm each other, unless the task says that they do not. */
 function maySpeculate(tasks: Tasks, task: number): boolean {
+  // Something upstream was reset meanwhile and writes its outputs again.
+  if (!tasks.graph.empty && tasks.waiting[task] !== 0) return false;
   const block = policyOf(tasks, task);
   if (block.idempotent) return true;
   return block.kind === "array" && (block.body.outputs?.length ?? 0) === 0;

@@ -17,6 +17,8 @@ const SPLIT_BYTES: number = 16 * 1024 * 1024;
 export const CLOSE = {
   /** all is done: the worker was drained, or it said good-bye */
   done: 1000,
+  /** the server cannot take anybody up at present (its disk is full) */
+  later: 1013,
   /** not a message of ours, or a version this server does not speak; trying again does not help */
   refused: 4400,
   /** heartbeats of an instance that has said no hello here */

@@ -3,7 +3,7 @@
  * ends: the next one takes the same port and token, so that whoever has the file finds it again.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
-import { chmodSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { HoldallError } from "../core/error.ts";
 
 export interface Access {
@@ -25,6 +25,8 @@ export function readAccess(path: string): Access | null {
 
 /** Whole or not at all, readable by its owner only. Throws `storage`. */
 export function writeAccess(path: string, access: Access): void {
+  // A restart on a full disk needs no space for what it finds as it left it.
+  if (isWritten(path, access)) return;
   const made = `${path}.${process.pid}.new`;
   try {
     writeFileSync(made, `${JSON.stringify(access)}\n`, { mode: 0o600 });
@@ -37,6 +39,12 @@ export function writeAccess(path: string, access: Access): void {
       cause,
     });
   }
+}
+
+function isWritten(path: string, { url, token }: Access): boolean {
+  const found = readAccess(path);
+  if (found?.url !== url || found.token !== token) return false;
+  return (statSync(path, { throwIfNoEntry: false })?.mode ?? 0) % 0o1000 === 0o600;
 }
 
 /** 256 random bits. */

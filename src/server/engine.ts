@@ -3,6 +3,7 @@
  * that order is the durability promise. When the disk refuses, records and messages are held back together and tried again; nothing is
  * acknowledged or started meanwhile.
  */
+import { appendDefinition } from "../core/append.ts";
 import { HoldallError, toHoldallError } from "../core/error.ts";
 import { apply, type Core, type CoreConfig, createCore, decide } from "../core/core.ts";
 import {
@@ -27,6 +28,8 @@ import {
   type ToServer,
   type ToWorker,
 } from "../protocol/session.ts";
+import { definitionWithBodies } from "./definition.ts";
+import { definitionDigest } from "./identity.ts";
 import { LiveOutput } from "./live-output.ts";
 import { restoreWorkflow } from "./restore.ts";
 import { SpillFiles } from "./spill-files.ts";
@@ -35,7 +38,10 @@ import { workerTemplate } from "./worker-template.ts";
 export interface EngineOptions {
   ledger: Ledger;
   stateDir: string;
+  /** ms; never goes back and never jumps */
   now(): number;
+  /** for what is recorded: the clock on the wall, ms since the epoch. Default: `now` */
+  wall?(): number;
   core?: Partial<CoreConfig>;
   /** when turns happen; a simulation brings its own time */
   schedule?: Schedule;
@@ -127,12 +133,16 @@ export class Engine {
     return () => this.#listeners.delete(events);
   }
 
+  #wall(): number {
+    return (this.#options.wall ?? this.#options.now)();
+  }
+
   // ---- workflows
 
   /** Stores a workflow and takes it up. Nothing remains when it throws. */
   submit(definition: WorkflowDefinition, digest: string, options: WorkflowOptions): WorkflowRow {
     this.#refuseWhenFull();
-    const row = this.ledger.insertWorkflow(definition, digest, options, this.#options.now());
+    const row = this.ledger.insertWorkflow(definition, digest, options, this.#wall());
     this.#rows.set(row.id, row);
     const stored = { ...definition, blocks: withoutBodies(definition) };
     this.event({ type: "workflow", workflow: row.id, definition: stored, restored: null });
@@ -151,6 +161,25 @@ export class Engine {
       this.ledger.clearAssignments(id);
     }
     this.event({ type: "workflow", workflow: id, definition, restored });
+    return row;
+  }
+
+  /**
+   * Adds tasks to a workflow, running or not: those of `more` that wait for nothing in it wait for the tasks `after`.
+   * Names have to be new: the caller looks.
+   */
+  extend(id: number, more: WorkflowDefinition, after: readonly number[]): WorkflowRow {
+    this.#refuseWhenFull();
+    const before = definitionWithBodies(this.ledger, id);
+    const definition = appendDefinition(before, more, after);
+    const mapping = Int32Array.from({ length: definition.taskCount }, (_, task) =>
+      task < before.taskCount ? task : -1,
+    );
+    const digest = definitionDigest(definition);
+    const row = this.ledger.replaceDefinition(id, definition, digest, mapping);
+    this.#rows.set(id, row);
+    const stored = { ...definition, blocks: withoutBodies(definition) };
+    this.event({ type: "extend", workflow: id, definition: stored });
     return row;
   }
 
@@ -184,7 +213,7 @@ export class Engine {
     liveness: Liveness = NO_LIVENESS,
   ): number {
     const { instance, host, pid, offer, held } = hello;
-    const worker = this.ledger.addWorker(instance, host, pid, this.#options.now());
+    const worker = this.ledger.addWorker(instance, host, pid, this.#wall());
     this.#sessions.set(worker, { worker, send, templates: new Set() });
     this.#send(worker, { type: "welcome", version: SESSION_VERSION, worker, ...liveness });
     this.event({ type: "worker_joined", worker, capacity: offer, held });
@@ -236,6 +265,22 @@ export class Engine {
       this.#after.push(done);
       this.#schedule();
     });
+  }
+
+  /** The same; or, when the disk refuses data, false as soon as that is known. */
+  async durableOrFull(): Promise<boolean> {
+    if (this.#storageError) return false;
+    const full = Promise.withResolvers<false>();
+    const unlisten = this.listen({
+      storage: (error) => {
+        if (error) full.resolve(false);
+      },
+    });
+    try {
+      return await Promise.race([this.whenDurable().then(() => true), full.promise]);
+    } finally {
+      unlisten();
+    }
   }
 
   get storageError(): HoldallError | null {
@@ -405,7 +450,7 @@ export class Engine {
             workflow: effect.workflow,
             tasks: effect.tasks,
             reason: effect.reason,
-            atMs: this.#options.now(),
+            atMs: this.#wall(),
           });
           break;
         case "reset":
@@ -496,7 +541,7 @@ export class Engine {
   }
 
   #ended(workflow: number, ended: boolean): void {
-    const atMs = ended ? this.#options.now() : null;
+    const atMs = ended ? this.#wall() : null;
     const row = this.#rows.get(workflow);
     // One that is loaded again keeps the time at which it ended.
     if (row && ended !== (row.endedMs !== null)) {
@@ -591,8 +636,6 @@ function withoutSuperseded(batch: FinishedBatch, verdicts: Uint8Array): Finished
       .map((output) => ({ ...output, at: place.get(output.at)! })),
     messages: moved(batch.messages),
     files: moved(batch.files),
-    recoveryFailed: batch.recoveryFailed
-      .filter((at) => place.has(at))
-      .map((at) => place.get(at)!),
+    recoveryFailed: batch.recoveryFailed.filter((at) => place.has(at)).map((at) => place.get(at)!),
   };
 }

@@ -35,7 +35,9 @@ function wordsOf(loaded: Loaded, task: number, reason: Reason, nowMs: number): W
       return [
         {
           kind: "running",
-          text: reason.started ? `it runs on ${where}` : `it was handed to ${where} and is about to start`,
+          text: reason.started
+            ? `it runs on ${where}`
+            : `it was handed to ${where} and is about to start`,
           fix: null,
         },
       ];
@@ -89,7 +91,10 @@ function wordsOf(loaded: Loaded, task: number, reason: Reason, nowMs: number): W
         {
           kind: "behind",
           text: `${reason.higher} ready tasks have a higher priority, ${reason.same} of its own kind come first`,
-          fix: reason.higher > 0 ? "a higher priority moves it forward" : "more workers shorten the queue",
+          fix:
+            reason.higher > 0
+              ? "a higher priority moves it forward"
+              : "more workers shorten the queue",
         },
       ];
   }
@@ -128,9 +133,17 @@ function obstacleWords(obstacle: WorkerObstacle): Worded {
     case "draining":
       return { kind, text: "drains, and takes nothing new", fix: "start another worker" };
     case "absent":
-      return { kind, text: "is not connected at the moment", fix: "it comes back, or is lost after a while" };
+      return {
+        kind,
+        text: "is not connected at the moment",
+        fix: "it comes back, or is lost after a while",
+      };
     case "host_blocked":
-      return { kind, text: "its host is blocked", fix: "wait until the block ends, or use another host" };
+      return {
+        kind,
+        text: "its host is blocked",
+        fix: "wait until the block ends, or use another host",
+      };
     case "excluded":
       return { kind, text: "was too slow twice in a row, and is left out for a while", fix: null };
     case "scheduler":

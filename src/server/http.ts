@@ -5,6 +5,7 @@
 import { errorJson, HoldallError, toHoldallError } from "../core/error.ts";
 import type { WorkflowStatus } from "../protocol/api.ts";
 import { cancelTasks, retryTasks } from "./actions.ts";
+import { steadyNow } from "./clock.ts";
 import { Engine } from "./engine.ts";
 import { explainTask } from "./explain.ts";
 import { outputResponse } from "./output-response.ts";
@@ -59,7 +60,12 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
   function load(id: number): Loaded {
     const there = loadedWorkflow(engine, id) ?? (shelf && loadedWorkflow(shelf, id));
     if (there) return there;
-    shelf ??= new Engine({ ledger: engine.ledger, stateDir: options.stateDir, now: Date.now });
+    shelf ??= new Engine({
+      ledger: engine.ledger,
+      stateDir: options.stateDir,
+      now: steadyNow,
+      wall: Date.now,
+    });
     shelf.load(id, true);
     return loadedWorkflow(shelf, id)!;
   }
@@ -144,7 +150,7 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
     [
       /^\/api\/v1\/workflows\/([^/]+)\/tasks\/([^/]+)\/explain$/,
       {
-        GET: (_call, id, task) => Response.json(explainTask(workflow(id), task, Date.now())),
+        GET: (_call, id, task) => Response.json(explainTask(workflow(id), task, steadyNow())),
       },
     ],
     [

@@ -1,5 +1,6 @@
 /** The API inside a command, for a state directory that nobody works on. */
 import { openLedger } from "../ledger/sqlite/open.ts";
+import { steadyNow } from "./clock.ts";
 import { Engine } from "./engine.ts";
 import { createApi } from "./http.ts";
 
@@ -13,7 +14,7 @@ export interface InProcess {
  */
 export async function openInProcess(stateDir: string): Promise<InProcess> {
   const ledger = openLedger(stateDir);
-  const engine = new Engine({ ledger, stateDir, now: Date.now });
+  const engine = new Engine({ ledger, stateDir, now: steadyNow, wall: Date.now });
   const api = createApi(engine, { stateDir, noWorkers: true });
   return {
     fetch: (request) => api(request),

@@ -2,14 +2,7 @@
 import type { Restored } from "../core/events.ts";
 import { type FailureCounts, judgeFailure, NO_FAILURES } from "../core/faults.ts";
 import { blockOf } from "../core/graph.ts";
-import {
-  CANCELED,
-  FAILED,
-  OUTCOME_OK,
-  outcomeIndex,
-  OUTCOMES,
-  SUCCEEDED,
-} from "../core/states.ts";
+import { CANCELED, FAILED, OUTCOME_OK, outcomeIndex, OUTCOMES, SUCCEEDED } from "../core/states.ts";
 import type { Recovery } from "../core/tasks.ts";
 import type { Block } from "../core/workflow.ts";
 import type { Ledger, LedgerRecord, WorkflowHistory, WorkflowRow } from "../ledger/ledger.ts";
@@ -54,7 +47,10 @@ export function restoreWorkflow(
   }
   const live = [...inFlight.values()].filter(([, task, attempt]) => attempt === attempts[task]);
   if (!lostWorkers || live.length === 0)
-    return { restored: { states, attempts, failures, recovery, live: lostWorkers ? [] : live }, lost: null };
+    return {
+      restored: { states, attempts, failures, recovery, live: lostWorkers ? [] : live },
+      lost: null,
+    };
   return {
     restored: { states, attempts, failures, recovery, live: [] },
     lost: lostRecord(

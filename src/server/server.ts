@@ -5,6 +5,7 @@ import { HoldallError, toHoldallError } from "../core/error.ts";
 import { hasWorkLeft } from "../core/tasks.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { createGuard, newToken, readAccess, writeAccess } from "./access.ts";
+import { steadyNow } from "./clock.ts";
 import { Engine } from "./engine.ts";
 import { createApi, errorResponse } from "./http.ts";
 import { listenOnOwnerSocket } from "./owner-socket.ts";
@@ -41,7 +42,7 @@ export function startServer(options: ServeOptions): RunningServer {
   const accessPath = join(stateDir, "access.json");
   const kept = readAccess(accessPath);
   const token = kept?.token ?? newToken();
-  const engine = new Engine({ ledger, stateDir, now: Date.now });
+  const engine = new Engine({ ledger, stateDir, now: steadyNow, wall: Date.now });
   for (const row of ledger.workflows()) if (row.endedMs === null) engine.load(row.id, false);
   const sessions = createSessions({
     engine,
@@ -128,9 +129,10 @@ export function startServer(options: ServeOptions): RunningServer {
       await socket.close();
       // Closing connections without a word is what tells workers to come back.
       await server.stop(true);
-      await engine.whenDurable();
-      for (const tasks of engine.core.workflows.values())
-        if (!hasWorkLeft(tasks)) ledger.clearAssignments(tasks.workflow);
+      // On a full disk what is not durable was not acknowledged either: workers keep it for the next server.
+      if (await engine.durableOrFull())
+        for (const tasks of engine.core.workflows.values())
+          if (!hasWorkLeft(tasks)) ledger.clearAssignments(tasks.workflow);
       engine.close();
       api.close();
     },

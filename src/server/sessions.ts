@@ -9,7 +9,7 @@
  * the time that killing takes.
  */
 import type { ServerWebSocket, WebSocketHandler } from "bun";
-import { HoldallError } from "../core/error.ts";
+import { HoldallError, toHoldallError } from "../core/error.ts";
 import { checkToServer } from "../protocol/check-frames.ts";
 import type { WorkerItem } from "../protocol/api.ts";
 import { decodeFrames } from "../protocol/codec.ts";
@@ -119,16 +119,23 @@ export function createSessions({ engine, note, ...options }: SessionsOptions): S
     }
     const before = peers.get(frame.instance);
     const old = before?.socket ?? null;
+    const data = socket.data as Extract<SocketData, { kind: "session" }>;
+    let worker: number;
+    try {
+      worker = engine.attach(
+        frame,
+        (frames) => {
+          if (data.peer?.socket === socket) send(socket, frames);
+        },
+        { heartbeatMs, lossMs },
+      );
+    } catch (thrown) {
+      const error = toHoldallError(thrown);
+      if (error.code !== "storage") throw error;
+      return socket.close(CLOSE.later, error.message.slice(0, 120));
+    }
     if (before) before.socket = null;
     old?.close(CLOSE.replaced, "this worker has connected again");
-    const data = socket.data as Extract<SocketData, { kind: "session" }>;
-    const worker = engine.attach(
-      frame,
-      (frames) => {
-        if (data.peer?.socket === socket) send(socket, frames);
-      },
-      { heartbeatMs, lossMs },
-    );
     const peer: Peer = {
       worker,
       instance: frame.instance,

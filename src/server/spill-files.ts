@@ -1,9 +1,11 @@
 /**
  * Output beyond 64 KiB: one file per attempt and stream below `logs/` of the state directory, durable before the result is.
- * What cannot be stored is cut, and the run goes on: the result says how much was written, the file how much was kept.
+ * Where the disk is full the rest waits in memory, and no result is accepted before it is stored. What cannot be stored for
+ * another reason is cut, and the run goes on: the result says how much was written, the file how much was kept.
  */
 import { closeSync, fsyncSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { HoldallError } from "../core/error.ts";
 
 /** In place of a descriptor: the file could not be written on. */
 const CUT = -1;
@@ -12,6 +14,8 @@ export class SpillFiles {
   readonly #folder: string;
   readonly #open = new Map<string, number>();
   readonly #toSync = new Set<string>();
+  /** what waits for space: at most what is kept of the attempts' outputs (16 MiB a stream) */
+  readonly #waiting = new Map<string, Uint8Array[]>();
   /** folders that have got a file since they were made durable */
   readonly #folders = new Set<string>();
 
@@ -32,8 +36,15 @@ export class SpillFiles {
     data: Uint8Array,
   ): void {
     const path = this.path(workflow, task, attempt, stream);
+    const waiting = this.#waiting.get(path);
+    if (waiting) waiting.push(data.slice());
+    else this.#write(path, data);
+  }
+
+  #write(path: string, data: Uint8Array): void {
     let descriptor = this.#open.get(path);
     if (descriptor === CUT) return;
+    let at = 0;
     try {
       if (descriptor === undefined) {
         mkdirSync(dirname(path), { recursive: true });
@@ -41,8 +52,12 @@ export class SpillFiles {
         this.#open.set(path, descriptor);
         this.#folders.add(dirname(path));
       }
-      for (let at = 0; at < data.length;) at += writeSync(descriptor, data, at);
-    } catch {
+      while (at < data.length) at += writeSync(descriptor, data, at);
+    } catch (error) {
+      if (isFull(error)) {
+        this.#waiting.set(path, [data.slice(at)]);
+        return;
+      }
       // Nothing may follow a gap.
       if (descriptor !== undefined) this.#cut(descriptor);
       this.#open.set(path, CUT);
@@ -61,26 +76,38 @@ export class SpillFiles {
 
   /** The attempt has ended: its files are made durable with the next commit. */
   finish(workflow: number, task: number, attempt: number): void {
-    if (this.#open.size === 0) return;
+    if (this.#open.size === 0 && this.#waiting.size === 0) return;
     for (const stream of ["stdout", "stderr"] as const) {
       const path = this.path(workflow, task, attempt, stream);
-      if (this.#open.has(path)) this.#toSync.add(path);
+      if (this.#open.has(path) || this.#waiting.has(path)) this.#toSync.add(path);
     }
   }
 
+  /** Throws `storage` while the disk is full: then nothing may be accepted, and this is called again later. */
   sync(): void {
+    for (const [path, parts] of this.#waiting) this.#writeWaiting(path, parts);
     for (const path of this.#toSync) {
       const descriptor = this.#open.get(path)!;
-      if (descriptor !== CUT) {
-        fsyncSync(descriptor);
-        closeSync(descriptor);
-      }
+      if (descriptor !== CUT) makeDurable(descriptor, path);
       this.#open.delete(path);
       this.#toSync.delete(path);
     }
     for (const folder of this.#folders) {
       for (const each of [folder, this.#folder, dirname(this.#folder)]) syncFolder(each);
       this.#folders.delete(folder);
+    }
+  }
+
+  #writeWaiting(path: string, parts: readonly Uint8Array[]): void {
+    this.#waiting.delete(path);
+    for (const [i, part] of parts.entries()) {
+      this.#write(path, part);
+      const left = this.#waiting.get(path);
+      if (!left) continue;
+      left.push(...parts.slice(i + 1));
+      throw new HoldallError("storage", `the disk is full: cannot write the output ${path}`, {
+        fix: `free space on the file system of ${dirname(path)}; what was acknowledged is kept`,
+      });
     }
   }
 
@@ -92,6 +119,24 @@ export class SpillFiles {
     for (const descriptor of this.#open.values()) if (descriptor !== CUT) closeSync(descriptor);
     this.#open.clear();
   }
+}
+
+function isFull(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "ENOSPC" || code === "EDQUOT";
+}
+
+/** Throws `storage` when the disk refuses it: the result is then tried again, and not acknowledged before. */
+function makeDurable(descriptor: number, path: string): void {
+  try {
+    fsyncSync(descriptor);
+  } catch (cause) {
+    throw new HoldallError("storage", `cannot write ${path}: ${(cause as Error).message}`, {
+      fix: `check the disk and the quota under ${dirname(path)}`,
+      cause,
+    });
+  }
+  closeSync(descriptor);
 }
 
 /** Makes new names in a folder durable. */

@@ -55,7 +55,8 @@ export function createSubmissions(engine: Engine): Submissions {
         });
         if (idempotency_key !== null) byKey.set(idempotency_key, row.id);
       }
-      await engine.whenDurable();
+      // The workflow itself is durable by now; what follows from it may have to wait for space.
+      await engine.durableOrFull();
       const answer: SubmitAnswer = { workflow_id: row.id, name: row.name, tasks: row.taskCount };
       return Response.json(answer, { status: isNew ? 201 : 200 });
     },

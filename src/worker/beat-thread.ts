@@ -42,6 +42,7 @@ export function beatThread(): void {
   let disowned = false;
   let fenced = false;
   let fencedMs = 0;
+  let lastTickMs = 0;
   let timer: ReturnType<typeof setInterval> | null = null;
   const now = (): number => performance.now();
 
@@ -102,6 +103,9 @@ export function beatThread(): void {
   function tick(): void {
     const { heartbeatMs, lossMs } = start!;
     const at = now();
+    // After a late tick the answers may be waiting to be read: then the next one judges.
+    const late = at - lastTickMs > heartbeatMs;
+    lastTickMs = at;
     if (socket === null) open();
     else if (socket.readyState === 0 && at - openedMs > lossMs) drop();
     else beat();
@@ -114,7 +118,7 @@ export function beatThread(): void {
     }
     const limitMs = Math.min(heartbeatMs / 2, 1000);
     const waitedMs = probeMs === null ? 0 : at - probeMs;
-    if (silentMs >= lossMs && !fenced && (disowned || waitedMs > limitMs)) {
+    if (silentMs >= lossMs && !fenced && !late && (disowned || waitedMs > limitMs)) {
       fenced = true;
       fencedMs = at;
       const graceMs = Math.min(heartbeatMs / 4, 1000);

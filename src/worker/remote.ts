@@ -209,6 +209,10 @@ export function connectWorker(options: RemoteOptions): RemoteWorker {
           fix: "use the access file that the server writes: --access STATE_DIR/access.json",
         }),
       );
+    if (code === CLOSE.later) {
+      if (failures === 0) note(`the server takes up no worker at present: ${reason}`);
+      return retry();
+    }
     if (!everConnected && performance.now() - startedMs > options.firstConnectMs)
       return finish(
         new HoldallError("unreachable", `no server answers at ${base.origin}`, {
@@ -242,8 +246,8 @@ export function connectWorker(options: RemoteOptions): RemoteWorker {
       if (wasReady) note("the server is silent; trying again");
       retry();
     } else if (ready) {
-      if (thread) socket?.ping();
-      else transmit([{ type: "alive" }]);
+      // Says that we are here, and its answer that the server is.
+      socket?.ping();
     }
     if (worker.held > 0 || worker.unacknowledged) idleSinceMs = at;
     else if (options.idleMs !== null && at - idleSinceMs > options.idleMs) leave();

@@ -29,6 +29,8 @@ export interface WorkerOptions {
 }
 
 const NO_PARAMETERS: ParameterTable = { names: [], values: [], mode: "product" };
+/** How late a start may be reported, at most: a loop that was blocked for long. */
+const MOST_LATE_MS = 60_000;
 const DEFAULT_GRACE_MS = 5000;
 /** Classes whose pool is kept for their next attempts. */
 const ROOMS_REMEMBERED = 1000;
@@ -304,8 +306,10 @@ export class Worker {
     ]);
     const { timeoutSeconds } = attempt.template.template;
     if (timeoutSeconds === null || attempt.ended !== null) return;
-    const left = startedMs + timeoutSeconds * 1000 - this.#options.now();
-    attempt.stopTimer = startTimer(left, () => this.#end(attempt, "timeout"));
+    const sinceMs = this.#options.now() - startedMs;
+    // Anything else is a clock that was set meanwhile.
+    const elapsedMs = sinceMs > 0 && sinceMs < MOST_LATE_MS ? sinceMs : 0;
+    attempt.stopTimer = startTimer(timeoutSeconds * 1000 - elapsedMs, () => this.#end(attempt, "timeout"));
   }
 
   /** SIGTERM to the group, SIGKILL after the grace time. */

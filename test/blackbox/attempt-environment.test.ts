@@ -86,7 +86,7 @@ test("a command runs in a shell where it needs one, and directly where it does n
     { name: "assignment", command: "X=5 env" },
     { name: "builtin", command: "cd 'a b' && ls" },
     { name: "and", command: "true && echo yes" },
-    { name: "sh", command: "[ -z \"$BASH_VERSION\" ] && echo sh", shell: "sh" },
+    { name: "sh", command: '[ -z "$BASH_VERSION" ] && echo sh', shell: "sh" },
     { name: "bash", command: "a=(1 2 3); echo ${#a[@]}", shell: "bash" },
     { name: "none", command: "echo $HOME | *", shell: "none" },
     { name: "quote_in_none", command: "printf '%s|' \"a b\" c", shell: "none" },

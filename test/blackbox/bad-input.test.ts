@@ -73,7 +73,9 @@ const cases: Record<string, Case> = {
     fix: /number/,
   },
   "two tasks of one name after expansion": {
-    text: two('  - name: t_03\n    command: echo\n  - name: "t_{i:02d}"\n    parameters: {i: "0:9"}\n    command: "echo {i}"\n'),
+    text: two(
+      '  - name: t_03\n    command: echo\n  - name: "t_{i:02d}"\n    parameters: {i: "0:9"}\n    command: "echo {i}"\n',
+    ),
     line: 7,
     column: 11,
     message: /'t_03'/,
@@ -87,7 +89,9 @@ const cases: Record<string, Case> = {
     fix: /'witness'/,
   },
   "a cycle": {
-    text: two("  - name: a\n    command: echo\n    depends_on: [c]\n  - name: b\n    command: echo\n    depends_on: [a]\n  - name: c\n    command: echo\n    depends_on: [b]\n"),
+    text: two(
+      "  - name: a\n    command: echo\n    depends_on: [c]\n  - name: b\n    command: echo\n    depends_on: [a]\n  - name: c\n    command: echo\n    depends_on: [b]\n",
+    ),
     line: 7,
     column: 5,
     message: /a → c → b → a/,
@@ -101,7 +105,13 @@ const cases: Record<string, Case> = {
     fix: /\{\{seed\}\}/,
   },
   "an empty file": { text: "", line: 1, column: 1, message: /empty/, fix: /tasks/ },
-  "a file of comments": { text: "# later\n\n", line: 1, column: 1, message: /comments/, fix: /tasks/ },
+  "a file of comments": {
+    text: "# later\n\n",
+    line: 1,
+    column: 1,
+    message: /comments/,
+    fix: /tasks/,
+  },
   "a binary file": {
     text: new Uint8Array([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0, 0]),
     line: 1,
@@ -165,7 +175,10 @@ describe.each(Object.entries(cases))("%s", (_, { text, line, column, message, fi
 
 test("all mistakes of a document are told at once, in its order", async () => {
   const cwd = scratchDir();
-  spec(cwd, two("  - name: t\n    command: echo\n    retries: many\n    memory: lots\n    deadline: 3\n"));
+  spec(
+    cwd,
+    two("  - name: t\n    command: echo\n    retries: many\n    memory: lots\n    deadline: 3\n"),
+  );
   const { code, stdout, stderr } = await run(cwd, ["run", "workflow.yaml"]);
   expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
   const places = [...stderr.matchAll(/workflow\.yaml:(\d+):\d+/g)].map((match) => match[1]);
@@ -173,25 +186,28 @@ test("all mistakes of a document are told at once, in its order", async () => {
 });
 
 const tooLarge = { cpus: 4000, memory: "900t", gpus: 64, disk: "900t" };
-test.each(Object.entries(tooLarge))("a task that needs more %s than there is", async (resource, need) => {
-  const cwd = scratchDir();
-  const text = two(`  - name: huge\n    command: echo\n    ${resource}: ${need}\n`);
-  spec(cwd, text);
-  const { code, stdout, stderr } = await run(cwd, ["run", "workflow.yaml", "--json"]);
-  expect(code).toBe(2);
-  const { error } = parseJson(stdout, stderr) as { error: Record<string, string> };
-  expect(error).toMatchObject({ code: "too_large", file: "workflow.yaml", line: 7 });
-  expect(error["message"]).toContain(resource);
-  expect(error["message"]).toContain("'huge'");
-  expect(error["fix"]).toContain(`--${resource}`);
-  expect(readdirSync(cwd)).toEqual(["workflow.yaml"]);
+test.each(Object.entries(tooLarge))(
+  "a task that needs more %s than there is",
+  async (resource, need) => {
+    const cwd = scratchDir();
+    const text = two(`  - name: huge\n    command: echo\n    ${resource}: ${need}\n`);
+    spec(cwd, text);
+    const { code, stdout, stderr } = await run(cwd, ["run", "workflow.yaml", "--json"]);
+    expect(code).toBe(2);
+    const { error } = parseJson(stdout, stderr) as { error: Record<string, string> };
+    expect(error).toMatchObject({ code: "too_large", file: "workflow.yaml", line: 7 });
+    expect(error["message"]).toContain(resource);
+    expect(error["message"]).toContain("'huge'");
+    expect(error["fix"]).toContain(`--${resource}`);
+    expect(readdirSync(cwd)).toEqual(["workflow.yaml"]);
 
-  // An offer is believed, and with --max-parallel resources do not count.
-  const offered = await runReport(cwd, ["workflow.yaml", `--${resource}`, String(need)]);
-  expect(offered).toMatchObject({ code: 0, succeeded: 2 });
-  const ignored = await runReport(cwd, ["workflow.yaml", "--fresh", "--max-parallel", "2"]);
-  expect(ignored).toMatchObject({ code: 0, succeeded: 2 });
-});
+    // An offer is believed, and with --max-parallel resources do not count.
+    const offered = await runReport(cwd, ["workflow.yaml", `--${resource}`, String(need)]);
+    expect(offered).toMatchObject({ code: 0, succeeded: 2 });
+    const ignored = await runReport(cwd, ["workflow.yaml", "--fresh", "--max-parallel", "2"]);
+    expect(ignored).toMatchObject({ code: 0, succeeded: 2 });
+  },
+);
 
 test("a file that is not there, a folder, a flag that does not exist", async () => {
   const cwd = scratchDir();
@@ -240,15 +256,17 @@ const junk: Record<string, () => Uint8Array | string> = {
   zeros: () => new Uint8Array(50 * MEGABYTE),
   "random bytes": () => {
     const bytes = new Uint8Array(50 * MEGABYTE);
-    for (let at = 0; at < bytes.length; at += 65536) crypto.getRandomValues(bytes.subarray(at, at + 65536));
+    for (let at = 0; at < bytes.length; at += 65536)
+      crypto.getRandomValues(bytes.subarray(at, at + 65536));
     return bytes;
   },
   prose: () => "It was a dark and stormy night; the rain fell in torrents.\n".repeat(890_000),
   "one line": () => "x".repeat(50 * MEGABYTE),
   brackets: () => "[".repeat(50 * MEGABYTE),
   "a list": () => "- item\n".repeat(7_500_000),
-  "key and value": () => Array.from({ length: 2_500_000 }, (_, i) => `k${i}: some value\n`).join(""),
-  "CSV": () => "12.5,13.25,99,foo\n".repeat(2_900_000),
+  "key and value": () =>
+    Array.from({ length: 2_500_000 }, (_, i) => `k${i}: some value\n`).join(""),
+  CSV: () => "12.5,13.25,99,foo\n".repeat(2_900_000),
 };
 
 test.each(Object.entries(junk))("50 MB of %s are refused", async (_, make) => {

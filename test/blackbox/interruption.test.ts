@@ -123,9 +123,13 @@ describe.each(["default", "spawn"])("kill -9 with the executor %s", (executor) =
       { name: "deaf", command: `trap '' TERM HUP INT; sleep ${seconds}; true` },
       { name: "ended", command: `sleep ${seconds} & exit 0` },
     ];
-    const running = start(cwd, ["run", spec(cwd, { name: "w", tasks: list }), "--max-parallel", "9"], {
-      env,
-    });
+    const running = start(
+      cwd,
+      ["run", spec(cwd, { name: "w", tasks: list }), "--max-parallel", "9"],
+      {
+        env,
+      },
+    );
     await until("all sleep", () => sleepers(seconds).length >= 5 || null);
     running.kill("SIGKILL");
     const killed = performance.now();
@@ -135,23 +139,26 @@ describe.each(["default", "spawn"])("kill -9 with the executor %s", (executor) =
   });
 
   const setsid = requires("setsid", "apt-get install util-linux");
-  test.skipIf(setsid)("also those in sessions of their own are gone once it is run again", async () => {
-    const seconds = 300 + Math.random();
-    const command = `(setsid sh -c 'sleep ${seconds} & sleep ${seconds}' &) ; [ -e go ] || sleep ${seconds}`;
-    const file = spec(cwd, { name: "w", tasks: [{ name: "daemon", command }] });
-    const running = start(cwd, ["run", file], { env });
-    await until("all sleep", () => sleepers(seconds).length === 3 || null);
-    running.kill("SIGKILL");
-    await running.result;
-    // The launcher is their parent's parent and ends them at once; without it the next run does.
-    if (executor === "default")
-      await until("none is left", () => sleepers(seconds).length === 0 || null, 5000);
-    else await until("the group is gone", () => sleepers(seconds).length <= 2 || null, 5000);
+  test.skipIf(setsid)(
+    "also those in sessions of their own are gone once it is run again",
+    async () => {
+      const seconds = 300 + Math.random();
+      const command = `(setsid sh -c 'sleep ${seconds} & sleep ${seconds}' &) ; [ -e go ] || sleep ${seconds}`;
+      const file = spec(cwd, { name: "w", tasks: [{ name: "daemon", command }] });
+      const running = start(cwd, ["run", file], { env });
+      await until("all sleep", () => sleepers(seconds).length === 3 || null);
+      running.kill("SIGKILL");
+      await running.result;
+      // The launcher is their parent's parent and ends them at once; without it the next run does.
+      if (executor === "default")
+        await until("none is left", () => sleepers(seconds).length === 0 || null, 5000);
+      else await until("the group is gone", () => sleepers(seconds).length <= 2 || null, 5000);
 
-    spec(cwd, { name: "w", tasks: [{ name: "daemon", command: "true" }] });
-    expect(await runReport(cwd, [file], { env })).toMatchObject({ code: 0, succeeded: 1 });
-    expect(sleepers(seconds)).toEqual([]);
-  });
+      spec(cwd, { name: "w", tasks: [{ name: "daemon", command: "true" }] });
+      expect(await runReport(cwd, [file], { env })).toMatchObject({ code: 0, succeeded: 1 });
+      expect(sleepers(seconds)).toEqual([]);
+    },
+  );
 });
 
 test("a state directory left by kill -9 answers at once, and says what was running", async () => {

@@ -24,7 +24,8 @@ function randomOf(seed: number): () => number {
  * file; a line this short is written whole.
  */
 function workflow(): object {
-  const command = 'echo "start $HOLDALL_TASK $HOLDALL_ATTEMPT" >>log; sleep 0.0{d}; echo "end $HOLDALL_TASK $HOLDALL_ATTEMPT" >>log';
+  const command =
+    'echo "start $HOLDALL_TASK $HOLDALL_ATTEMPT" >>log; sleep 0.0{d}; echo "end $HOLDALL_TASK $HOLDALL_ATTEMPT" >>log';
   const plain = command.replace("{d}", "1");
   const second = Array.from({ length: 20 }, (_, i) => ({
     name: `second_${i}`,
@@ -35,7 +36,12 @@ function workflow(): object {
     name: "killed",
     tasks: [
       { name: "head", command: plain },
-      { name: "part_{i}", parameters: { i: "0:39" }, command: command.replace("{d}", "2"), depends_on: ["head"] },
+      {
+        name: "part_{i}",
+        parameters: { i: "0:39" },
+        command: command.replace("{d}", "2"),
+        depends_on: ["head"],
+      },
       ...second,
       { name: "tail", command: plain, depends_on: second.map(({ name }) => name) },
     ],
@@ -102,12 +108,19 @@ test.each(Array.from({ length: RUNS }, (_, seed) => seed))("run %d", async (seed
     }
     expect([name, Number(number) > (latest.get(name!) ?? 0)]).toEqual([name, true]);
     latest.set(name!, Number(number));
-    for (const before of upstream(name!)) expect([name, before, done.has(before)]).toEqual([name, before, true]);
+    for (const before of upstream(name!))
+      expect([name, before, done.has(before)]).toEqual([name, before, true]);
   }
   expect(latest.size).toBe(TASKS);
   // What is accepted is the attempt that came last: a task whose success is durable is not started again.
-  const byNumber = new Map(ledgerRows<{ task: number; name: string }>(stateDir, "SELECT task, name FROM task_bodies").map(({ task, name }) => [task, name]));
-  const ended = new Set(lines.filter(([what]) => what === "end").map(([, name, number]) => `${name} ${number}`));
+  const byNumber = new Map(
+    ledgerRows<{ task: number; name: string }>(stateDir, "SELECT task, name FROM task_bodies").map(
+      ({ task, name }) => [task, name],
+    ),
+  );
+  const ended = new Set(
+    lines.filter(([what]) => what === "end").map(([, name, number]) => `${name} ${number}`),
+  );
   for (const { task, attempt } of accepted) {
     const name = byNumber.get(task) ?? `part_${task - 1}`;
     expect([name, attempt]).toEqual([name, latest.get(name)!]);

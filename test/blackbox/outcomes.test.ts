@@ -3,7 +3,16 @@
 import { beforeEach, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { isAlive, ledgerRows, linesOf, logs, run, runReport, spec, tasks } from "../support/holdall.ts";
+import {
+  isAlive,
+  ledgerRows,
+  linesOf,
+  logs,
+  run,
+  runReport,
+  spec,
+  tasks,
+} from "../support/holdall.ts";
 import { scratchDir } from "../support/scratch.ts";
 
 let cwd = "";
@@ -102,9 +111,19 @@ test("what depends on a failure is skipped, all the way down, unless it asks to 
     { name: "good", command: note("good") },
     { name: "child", command: note("child"), depends_on: ["bad", "good"] },
     { name: "grandchild", command: note("grandchild"), depends_on: ["child"] },
-    { name: "cleanup", command: note("cleanup"), depends_on: ["grandchild"], on_upstream_failure: "run" },
+    {
+      name: "cleanup",
+      command: note("cleanup"),
+      depends_on: ["grandchild"],
+      on_upstream_failure: "run",
+    },
     { name: "after_cleanup", command: note("after_cleanup"), depends_on: ["cleanup"] },
-    { name: "explicit", command: note("explicit"), depends_on: ["bad"], on_upstream_failure: "skip" },
+    {
+      name: "explicit",
+      command: note("explicit"),
+      depends_on: ["bad"],
+      on_upstream_failure: "skip",
+    },
   ]);
   expect(report).toMatchObject({ code: 1, succeeded: 3, failed: 1, skipped: 3, attempts: 4 });
   expect(linesOf(join(cwd, "ran")).toSorted()).toEqual(["after_cleanup", "cleanup", "good"]);
@@ -122,7 +141,9 @@ test("a task waits for a whole array, and one per element", async () => {
   expect(report).toMatchObject({ code: 0, succeeded: 14 });
   const lines = linesOf(join(cwd, "ran"));
   expect(lines.filter((line) => line.startsWith("part"))).toHaveLength(12);
-  expect(lines.slice(0, lines.indexOf("all")).filter((line) => line.startsWith("part"))).toHaveLength(12);
+  expect(
+    lines.slice(0, lines.indexOf("all")).filter((line) => line.startsWith("part")),
+  ).toHaveLength(12);
   expect(lines.indexOf("one")).toBeGreaterThan(lines.indexOf("part 3"));
 });
 
@@ -164,6 +185,11 @@ test("retry sets back what did not succeed; run ID goes on with it", async () =>
   expect(Object.keys(status)).toEqual(["workflow_id", "name", "state", "tasks"]);
   expect(status.tasks).toMatchObject({ ready: 1, blocked: 1, succeeded: 1, failed: 0, skipped: 0 });
   await Bun.write(join(cwd, "allowed"), "");
-  expect(await runReport(cwd, ["1"])).toMatchObject({ code: 0, succeeded: 3, attempts: 2, cached: 1 });
+  expect(await runReport(cwd, ["1"])).toMatchObject({
+    code: 0,
+    succeeded: 3,
+    attempts: 2,
+    cached: 1,
+  });
   expect((await tasks(cwd))["flaky"]).toMatchObject({ attempts: 2, state: "succeeded" });
 });

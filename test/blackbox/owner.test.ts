@@ -12,7 +12,8 @@ beforeEach(() => {
   cwd = scratchDir();
 });
 
-const gate = "echo $$ >pid_$HOLDALL_TASK; echo $$ >>pids; until [ -e go ]; do sleep 0.02; done; echo finished";
+const gate =
+  "echo $$ >pid_$HOLDALL_TASK; echo $$ >>pids; until [ -e go ]; do sleep 0.02; done; echo finished";
 
 /** Two of four run; `last` waits for them all. */
 async function startGated() {
@@ -117,7 +118,10 @@ test("retry while the workflow runs goes on with the task at once", async () => 
   });
   await Bun.write(join(cwd, "allowed"), "");
   expect((await run(cwd, ["retry", "fails"])).code).toBe(0);
-  await until("it succeeded", async () => (await tasks(cwd))["fails"]?.state === "succeeded" || null);
+  await until(
+    "it succeeded",
+    async () => (await tasks(cwd))["fails"]?.state === "succeeded" || null,
+  );
   await open();
   const { code, stdout } = await first.result;
   expect(code).toBe(0);

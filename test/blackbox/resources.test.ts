@@ -11,7 +11,8 @@ beforeEach(() => {
 });
 
 /** Writes when it starts and ends. It stays long enough that others start beside it if they may. */
-const counting = (weight: number): string => `echo +${weight} >>log; sleep 0.2; echo -${weight} >>log`;
+const counting = (weight: number): string =>
+  `echo +${weight} >>log; sleep 0.2; echo -${weight} >>log`;
 
 /** The highest sum of weights at any time. */
 function most(): number {

@@ -355,3 +355,31 @@ test("--host of another address listens there and warns", async () => {
   const { stderr } = await server.result;
   expect(stderr.split("\n").filter((line) => line.startsWith("warning: "))).toHaveLength(1);
 });
+
+test("run ID where a server owns the state directory: a worker of it until that workflow has ended", async () => {
+  const cwd = scratchDir();
+  const server = await serve(cwd);
+  const command = "test -e good && echo {i} >> ran";
+  await submit(cwd, ["--name", "w", "--array", "0-4", "--", "sh", "-c", command]);
+  const first = await run(cwd, ["run", "1", "--json"]);
+  expect(first.code).toBe(1);
+  const report = { workflow_id: 1, tasks: 5, cached: 0, attempts: 5 };
+  expect(parseJson(first.stdout, first.stderr)).toMatchObject({ ...report, failed: 5 });
+  writeFileSync(join(cwd, "good"), "");
+  const second = await run(cwd, ["run", "1", "--json"]);
+  expect(second.code).toBe(0);
+  expect(parseJson(second.stdout, second.stderr)).toMatchObject({ ...report, succeeded: 5 });
+  expect(linesOf(join(cwd, "ran"))).toHaveLength(5);
+  expect(await server.workers()).toEqual([]);
+  expect((await run(cwd, ["run", "7"])).code).toBe(3);
+});
+
+test("--output-dir writes files of each attempt, also through a server", async () => {
+  const cwd = scratchDir();
+  const server = await serve(cwd);
+  await connectedWorker(server, cwd);
+  await submit(cwd, ["--name", "w", "--output-dir", "out", "--array", "0-1", "--", "echo", "{i}"]);
+  expect((await run(cwd, ["wait"])).code).toBe(0);
+  const names = Object.keys(await tasks(cwd));
+  expect(await untilFile(join(cwd, "out", `${names[1]}.1.out`))).toBe("1\n");
+});

@@ -1,9 +1,21 @@
 // State directories that are odd, read-only or full, and what is said then.
 
-import { beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { isAlive, ledgerRows, linesOf, run, runReport, spec, start, tasks, until, untilFile } from "../support/holdall.ts";
+import {
+  holdall,
+  isAlive,
+  ledgerRows,
+  linesOf,
+  run,
+  runReport,
+  spec,
+  start,
+  tasks,
+  until,
+  untilFile,
+} from "../support/holdall.ts";
 import { requires } from "../support/requires.ts";
 import { scratchDir } from "../support/scratch.ts";
 
@@ -43,27 +55,41 @@ test("HOLDALL_STATE_DIR is the default, --state-dir wins", async () => {
 const canMount = Bun.spawnSync(["unshare", "-m", "sh", "-c", "mount --bind / /"]).exitCode === 0;
 const noMount = requires("a mount namespace", "run as root", canMount);
 
-test.skipIf(noMount)("a read-only state directory: a clear error, and looking still works", async () => {
-  await runReport(cwd, ["--", "true"]);
-  const script = 'mount --bind .holdall .holdall && mount -o remount,bind,ro .holdall && exec "$@"';
-  const command = ["unshare", "-m", "sh", "-c", script, "sh", join(import.meta.dir, "../../bin/holdall")];
-  const { code, stdout, stderr } = await run(cwd, ["run", "--json", "--", "touch", "ran"], { command });
-  expect(code).toBe(4);
-  const { error } = JSON.parse(stdout);
-  expect(error.message).toMatch(/read-only|writ/i);
-  expect(error.message + error.fix).toContain(".holdall");
-  expect(stderr).toContain(error.message);
-  expect(readdirSync(cwd)).toEqual([".holdall"]);
-  const status = await run(cwd, ["status", "--json"], { command });
-  expect({ code: status.code, stderr: status.stderr }).toEqual({ code: 0, stderr: "" });
-});
+test.skipIf(noMount)(
+  "a read-only state directory: the error says so, and nothing starts",
+  async () => {
+    await runReport(cwd, ["--", "true"]);
+    const script =
+      'mount --bind .holdall .holdall && mount -o remount,bind,ro .holdall && exec "$@"';
+    const command = ["unshare", "-m", "sh", "-c", script, "sh", holdall];
+    const { code, stdout, stderr } = await run(cwd, ["run", "--json", "--", "touch", "ran"], {
+      command,
+    });
+    expect(code).toBe(4);
+    const { error } = JSON.parse(stdout);
+    expect(error.message).toContain("read-only");
+    expect(error.message + error.fix).toContain(".holdall");
+    expect(stderr).toContain(error.message);
+    expect(readdirSync(cwd)).toEqual([".holdall"]);
+    const status = await run(cwd, ["status"], { command });
+    expect(status).toMatchObject({ code: 4, stderr: expect.stringContaining("read-only") });
+  },
+);
 
 test("a state directory that cannot be made", async () => {
   writeFileSync(join(cwd, "file"), "");
-  const { code, stdout } = await run(cwd, ["run", "--json", "--state-dir", "file/below", "--", "touch", "ran"]);
+  const { code, stdout } = await run(cwd, [
+    "run",
+    "--json",
+    "--state-dir",
+    "file/below",
+    "--",
+    "touch",
+    "ran",
+  ]);
   expect(code).toBe(4);
   const { error } = JSON.parse(stdout);
-  expect(error.message).toContain("file/below");
+  expect(error.message).toContain(join(cwd, "file"));
   expect(error.fix).toBeString();
   expect(readdirSync(cwd)).toEqual(["file"]);
 });
@@ -84,42 +110,110 @@ test("only its owner can read a state directory", async () => {
   expect(stdout.toString().split("\n").slice(0, 2)).toEqual(["700", "600"]);
 });
 
-test.skipIf(noMount)("a full disk: a clear error, nothing that was acknowledged is lost, and it goes on with more space", async () => {
-  const stateDir = join(cwd, "small");
-  mkdirSync(stateDir);
-  const mounted = Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", stateDir]);
-  expect(mounted.exitCode).toBe(0);
-  try {
-    // Each prints 60 KB, which is kept with its result: two megabytes hold some thirty of them.
-    const command = "echo {i} >>ran; head -c 60000 /dev/zero | tr '\\0' x";
-    const file = spec(cwd, { name: "w", tasks: [{ name: "t_{i}", parameters: { i: "1:200" }, command }] });
-    const flag = ["--state-dir", stateDir];
-    const full = await run(cwd, ["run", file, "--json", ...flag]);
-    expect(full.code).toBe(4);
-    const { error } = JSON.parse(full.stdout);
-    expect(error.code).toBe("storage");
-    expect(error.message).toMatch(/full|space/);
-    expect(error.fix).toBeString();
-    const ran = linesOf(join(cwd, "ran")).length;
-    expect(ran).toBeGreaterThan(5);
-    expect(ran).toBeLessThan(200);
-
-    const grown = Bun.spawnSync(["mount", "-o", "remount,size=64m", stateDir]);
-    expect(grown.exitCode).toBe(0);
-    const more = await runReport(cwd, [file, ...flag]);
-    expect(more).toMatchObject({ code: 0, tasks: 200, succeeded: 200, failed: 0 });
-    expect(more.cached).toBeGreaterThan(0);
-    const [{ rows }] = ledgerRows<{ rows: number }>(stateDir, "SELECT count(*) AS rows FROM results") as [{ rows: number }];
-    expect(rows).toBe(200);
-    const one = await run(cwd, ["logs", "t_1", ...flag]);
-    expect(one.stdout).toBe("x".repeat(60_000));
-  } finally {
-    Bun.spawnSync(["umount", "-l", stateDir]);
-  }
+const mounts: string[] = [];
+afterEach(() => {
+  for (const dir of mounts.splice(0)) Bun.spawnSync(["umount", "-l", dir]);
 });
 
+/** A state directory of 2 MB, and a run of 200 tasks that print so many bytes each: far more than fit. */
+function smallDisk(bytes: number) {
+  const stateDir = join(cwd, "small");
+  mkdirSync(stateDir);
+  const { exitCode } = Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", stateDir]);
+  expect(exitCode).toBe(0);
+  mounts.push(stateDir);
+  const command = `echo {i} >>ran; head -c ${bytes} /dev/zero | tr '\\0' x`;
+  spec(cwd, { name: "w", tasks: [{ name: "t_{i}", parameters: { i: "1:200" }, command }] });
+  const flag = ["--state-dir", stateDir];
+  const child = Bun.spawn([holdall, "run", "workflow.yaml", "--json", ...flag], {
+    cwd,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const { readUntil, rest } = reading(child.stderr);
+  return {
+    stateDir,
+    flag,
+    child,
+    readUntil,
+    rest,
+    grow: () => Bun.spawnSync(["mount", "-o", "remount,size=64m", stateDir]),
+  };
+}
+
+function reading(stream: ReadableStream<Uint8Array>) {
+  const reader = stream.getReader();
+  let text = "";
+  const more = async (): Promise<boolean> => {
+    const { done, value } = await reader.read();
+    if (value) text += new TextDecoder().decode(value);
+    return !done;
+  };
+  return {
+    async readUntil(wanted: RegExp) {
+      while (!wanted.test(text)) if (!(await more())) throw new Error(`never said: ${text}`);
+    },
+    async rest() {
+      while (await more());
+      return text;
+    },
+  };
+}
+
+const acceptedRows = (stateDir: string): number =>
+  ledgerRows<{ rows: number }>(stateDir, "SELECT count(*) AS rows FROM results")[0]!.rows;
+
+// Up to 64 KiB are kept in the ledger, more in files beside it.
+test.skipIf(noMount).each([60_000, 200_000])(
+  "a full disk (%d bytes a task): it says so, waits, and goes on when there is space",
+  async (bytes) => {
+    const { stateDir, flag, child, readUntil, rest, grow } = smallDisk(bytes);
+    await readUntil(/full/);
+    const ran = linesOf(join(cwd, "ran")).length;
+    expect(ran).toBeGreaterThan(2);
+    expect(ran).toBeLessThan(200);
+    grow();
+    const report = JSON.parse(await child.stdout.text());
+    expect(await rest()).toContain("going on");
+    expect(await child.exited).toBe(0);
+    expect(report).toMatchObject({ tasks: 200, succeeded: 200, failed: 0, attempts: 200 });
+    expect(linesOf(join(cwd, "ran"))).toHaveLength(200);
+    expect(acceptedRows(stateDir)).toBe(200);
+    // Those around the place where it was full, too.
+    for (let i = Math.max(1, ran - 6); i <= ran + 6; i++) {
+      const { stdout } = await run(cwd, ["logs", `t_${i}`, "--stdout", ...flag]);
+      expect([i, stdout.length]).toEqual([i, bytes]);
+    }
+  },
+);
+
+test.skipIf(noMount)(
+  "a full disk: who will not wait stops it, and nothing acknowledged is lost",
+  async () => {
+    const { stateDir, flag, child, readUntil, rest, grow } = smallDisk(60_000);
+    await readUntil(/full/);
+    child.kill("SIGINT");
+    await readUntil(/draining/);
+    child.kill("SIGINT");
+    expect(JSON.parse(await child.stdout.text()).error.code).toBe("storage");
+    expect(await child.exited).toBe(4);
+    expect(await rest()).toContain("free space on the file system");
+    grow();
+    const before = acceptedRows(stateDir);
+    expect(before).toBeGreaterThan(0);
+    const report = await runReport(cwd, ["workflow.yaml", ...flag]);
+    expect(report).toMatchObject({ code: 0, succeeded: 200, failed: 0, cached: before });
+    expect(acceptedRows(stateDir)).toBe(200);
+  },
+);
+
 test("the state directory is removed while a run uses it: no crash without words", async () => {
-  spec(cwd, { name: "w", tasks: [{ name: "t", command: gate }, { name: "u", command: "true", depends_on: ["t"] }] });
+  spec(cwd, {
+    name: "w",
+    tasks: [
+      { name: "t", command: gate },
+      { name: "u", command: "true", depends_on: ["t"] },
+    ],
+  });
   const running = start(cwd, ["run", "workflow.yaml"]);
   const pid = Number(await untilFile(join(cwd, "pid")));
   rmSync(join(cwd, ".holdall"), { recursive: true });
@@ -130,18 +224,18 @@ test("the state directory is removed while a run uses it: no crash without words
   await until("the task is gone", () => !isAlive(pid) || null);
 });
 
-test.skipIf(requires("a user who is not root", "run as root", process.getuid?.() === 0) || requires("setpriv", "apt-get install util-linux"))(
-  "another user's state directory is refused, naming it",
-  async () => {
-    await runReport(cwd, ["--", "true"]);
-    chmodSync(cwd, 0o755);
-    const command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", join(import.meta.dir, "../../bin/holdall")];
-    const { code, stderr } = await run(cwd, ["status"], { command });
-    expect(code).not.toBe(0);
-    expect(stderr).toMatch(/permission|not allowed|EACCES|cannot/i);
-    expect(stderr).not.toContain("    at ");
-  },
-);
+test.skipIf(
+  requires("a user who is not root", "run as root", process.getuid?.() === 0) ||
+    requires("setpriv", "apt-get install util-linux"),
+)("another user's state directory is refused, naming it", async () => {
+  await runReport(cwd, ["--", "true"]);
+  chmodSync(cwd, 0o755);
+  const command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", holdall];
+  const { code, stderr } = await run(cwd, ["status"], { command });
+  expect(code).not.toBe(0);
+  expect(stderr).toMatch(/permission|not allowed|EACCES|cannot/i);
+  expect(stderr).not.toContain("    at ");
+});
 
 test("tasks beyond one page come whole through --cursor", async () => {
   await runReport(cwd, ["--array", "1-30", "--", "true"]);

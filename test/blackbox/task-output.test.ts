@@ -42,16 +42,19 @@ test("every byte value survives, also without a newline at the end", async () =>
   expect([...bytesOf("t", "--stdout")]).toEqual(Array.from({ length: 256 }, (_, i) => i));
 });
 
-test.each([64 * KIB - 1, 64 * KIB, 64 * KIB + 1, 3 * MIB + 17])("%d bytes are kept", async (size) => {
-  await runTasks([
-    { name: "out", command: `head -c ${size} /dev/zero | tr '\\0' x` },
-    { name: "err", command: `head -c ${size} /dev/zero | tr '\\0' y >&2` },
-  ]);
-  const out = bytesOf("out", "--stdout");
-  expect(out.length).toBe(size);
-  expect(out.equals(Buffer.alloc(size, "x"))).toBe(true);
-  expect(bytesOf("err", "--stderr").equals(Buffer.alloc(size, "y"))).toBe(true);
-});
+test.each([64 * KIB - 1, 64 * KIB, 64 * KIB + 1, 3 * MIB + 17])(
+  "%d bytes are kept",
+  async (size) => {
+    await runTasks([
+      { name: "out", command: `head -c ${size} /dev/zero | tr '\\0' x` },
+      { name: "err", command: `head -c ${size} /dev/zero | tr '\\0' y >&2` },
+    ]);
+    const out = bytesOf("out", "--stdout");
+    expect(out.length).toBe(size);
+    expect(out.equals(Buffer.alloc(size, "x"))).toBe(true);
+    expect(bytesOf("err", "--stderr").equals(Buffer.alloc(size, "y"))).toBe(true);
+  },
+);
 
 test("more than 16 MiB is cut, and the cut is named", async () => {
   const size = 20 * MIB;

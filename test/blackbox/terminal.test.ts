@@ -47,9 +47,15 @@ test("--quiet says nothing when all is well, and what is wrong when it is not", 
 });
 
 describe.skipIf(requires("script", "apt-get install bsdutils"))("on a terminal", () => {
-  function onTerminal(args: string, env: Record<string, string> = {}): { code: number; text: string } {
+  function onTerminal(
+    args: string,
+    env: Record<string, string> = {},
+  ): { code: number; text: string } {
     const command = ["script", "-qec", `${holdall} ${args}`, "/dev/null"];
-    const plain = { ...process.env, TERM: "xterm-256color", COLUMNS: "100" } as Record<string, string>;
+    const plain = { ...process.env, TERM: "xterm-256color", COLUMNS: "100" } as Record<
+      string,
+      string
+    >;
     for (const name of ["NO_COLOR", "FORCE_COLOR", "CI"]) delete plain[name];
     const child = Bun.spawnSync(command, { cwd, env: { ...plain, ...env }, stdin: "ignore" });
     return { code: child.exitCode, text: child.stdout.toString() };
@@ -76,7 +82,8 @@ describe.skipIf(requires("script", "apt-get install bsdutils"))("on a terminal",
   });
 
   test("Ctrl-C reaches holdall and not the tasks", async () => {
-    const command = "trap 'echo interrupted >>hit' INT; echo up >up; until [ -e go ]; do sleep 0.02; done; echo done >done";
+    const command =
+      "trap 'echo interrupted >>hit' INT; echo up >up; until [ -e go ]; do sleep 0.02; done; echo done >done";
     spec(cwd, { name: "w", tasks: [{ name: "t", command }] });
     const wait = `until [ -e up ]; do sleep 0.02; done; sleep 0.2; printf '\\003'; sleep 0.4; touch go; sleep 1`;
     const child = Bun.spawnSync(

@@ -43,7 +43,12 @@ export function start(cwd: string, args: readonly string[], options: Options = {
   const result = async (): Promise<Result> => {
     const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
     await child.exited;
-    return { code: child.exitCode, signal: child.signalCode as NodeJS.Signals | null, stdout, stderr };
+    return {
+      code: child.exitCode,
+      signal: child.signalCode as NodeJS.Signals | null,
+      stdout,
+      stderr,
+    };
   };
   return { pid: child.pid, kill: (signal) => child.kill(signal), result: result() };
 }

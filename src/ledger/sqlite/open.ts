@@ -1,5 +1,14 @@
-import { constants, Database } from "bun:sqlite";
-import { closeSync, fsyncSync, mkdirSync, openSync, readSync, statSync } from "node:fs";
+import { Database, constants as sqlite } from "bun:sqlite";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  statSync,
+} from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import manifest from "../../../package.json" with { type: "json" };
 import { HoldallError, toHoldallError } from "../../core/error.ts";
@@ -59,6 +68,7 @@ export function openLedger(stateDir: string, options: OpenOptions = {}): Ledger 
   createDirectory(dir);
   const file = createFile(dir, path);
   if (openFiles.has(file)) throw inUseError(dir);
+  requireWritable(dir, path);
   inspectHeader(path, migrations);
 
   let database: Database | null = null;
@@ -110,6 +120,24 @@ function createFile(dir: string, path: string): string {
   const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
   if (stat?.isFile() !== true) throw inTheWay(path, "file", undefined);
   return `${stat.dev}:${stat.ino}`;
+}
+
+/** SQLite would fail at its lock, with an error that names neither cause nor place. */
+function requireWritable(dir: string, path: string): void {
+  for (const each of [dir, path]) {
+    try {
+      accessSync(each, constants.W_OK);
+    } catch (error) {
+      const why =
+        errnoText(error) === "EROFS"
+          ? "it is on a read-only file system"
+          : "it is not writable for you";
+      throw new HoldallError("storage", `cannot write ${each}: ${why}`, {
+        fix: `make ${each} writable, or give another --state-dir`,
+        cause: error,
+      });
+    }
+  }
 }
 
 function inTheWay(path: string, wanted: "folder" | "file", cause: unknown): HoldallError {
@@ -191,7 +219,7 @@ function refuseLoss(database: Database, path: string, options: OpenOptions): voi
   } catch (error) {
     if (options.acceptLoss !== true) {
       // Closing must leave the log as it is: somebody may want to repair it.
-      database.fileControl(constants.SQLITE_FCNTL_PERSIST_WAL, 1);
+      database.fileControl(sqlite.SQLITE_FCNTL_PERSIST_WAL, 1);
       database.run("PRAGMA journal_size_limit = -1");
       throw error;
     }

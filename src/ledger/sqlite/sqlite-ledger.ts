@@ -107,8 +107,12 @@ export function createSqliteLedger(database: Database, opened: SqliteLedgerOptio
     output: (workflow, task, attempt) => readOutput(sql, workflow, task, attempt),
     resultStatistics: (workflow, visit) => visitStatistics(sql, workflow, visit),
     files: (workflow) => readFiles(sql, workflow),
-    addWorker: (instance, host, pid, nowMs) =>
-      transaction(() => sql.row("add_worker", instance, host, pid, nowMs)![0] as number),
+    addWorker: (instance, host, pid, nowMs) => {
+      // One that comes back while the disk is full is not kept out.
+      const known = sql.row("find_worker", instance, host, pid);
+      if (known !== null) return known[0] as number;
+      return transaction(() => sql.row("add_worker", instance, host, pid, nowMs)![0] as number);
+    },
     workerHost: (worker) => (sql.row("worker_host", worker)?.[0] as string | undefined) ?? null,
     countResults: (workflow) => sql.row("count_results", workflow)![0] as number,
     clearAssignments: (workflow) => transaction(() => sql.run("delete_assignments", workflow)),
