@@ -1,7 +1,10 @@
 // npm run gen: writes what is derived from the sources into committed files; with --check it only says
 // what is out of date and exits 1. A generated part stands between two markers in its file.
 
+import { ERROR_CODES } from "../src/core/error.ts";
+import { TRANSITIONS } from "../src/core/states.ts";
 import { describeRoom, rooms } from "./doors.ts";
+import { keyTables, markdownTable } from "./spec-keys.ts";
 
 interface Part {
   readonly file: string;
@@ -18,7 +21,28 @@ const parts: readonly Part[] = [
         .map(([name, room]) => `- \`${name}\` (${room.purpose}): ${describeRoom(room)}`)
         .join("\n"),
   },
+  { file: "ARCHITECTURE.md", name: "states", render: stateDiagram },
+  { file: "docs/errors.md", name: "codes", render: errorTable },
+  ...keyTables().map(({ name, text }) => ({ file: "docs/spec.md", name, render: () => text })),
 ];
+
+/** Mermaid, one arrow per edge. */
+function stateDiagram(): string {
+  const edges = TRANSITIONS.flatMap(({ from, to, by }) =>
+    from.map((each) => `  ${each} --> ${to}: ${by}`),
+  );
+  return ["```mermaid", "stateDiagram-v2", ...edges, "```"].join("\n");
+}
+
+function errorTable(): string {
+  const rows = Object.entries(ERROR_CODES).map(([code, { about, exitCode, status }]) => [
+    `\`${code}\``,
+    about,
+    `${exitCode}`,
+    `${status}`,
+  ]);
+  return markdownTable([["code", "what it says", "exit code", "HTTP status"], ...rows]);
+}
 
 /** `text` with the part between its markers replaced. Throws where the markers are missing. */
 export function replacePart(text: string, name: string, content: string): string {

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const COLUMNS = 80;
-const PROMPT = "$ bin/holdall run examples/compress/workflow.yaml";
+const COMMANDS = ["run examples/compress/workflow.yaml", "logs summarize"];
 const FILE = "docs/run.svg";
 
 /** Colours of ANSI codes on the dark background. */
@@ -39,7 +39,8 @@ export function screen(written: string): Cell[][] {
     } else if (token.startsWith("\u001b[")) {
       const numbers = token.slice(2, -1);
       if (token.endsWith("m")) style = styleAfter(style, numbers);
-      else if (token.endsWith("K")) line.length = numbers === "2" ? 0 : Math.min(line.length, column);
+      else if (token.endsWith("K"))
+        line.length = numbers === "2" ? 0 : Math.min(line.length, column);
       else if (token.endsWith("J")) {
         line.length = Math.min(line.length, column);
         lines.length = row + 1;
@@ -88,7 +89,12 @@ function spans(line: readonly Cell[]): string {
     const { style } = line[from]!;
     let to = from;
     while (to < line.length && line[to]!.style === style) to++;
-    const content = escape(line.slice(from, to).map((cell) => cell.text).join(""));
+    const content = escape(
+      line
+        .slice(from, to)
+        .map((cell) => cell.text)
+        .join(""),
+    );
     const attributes = attributesOf(style);
     text += attributes === "" ? content : `<tspan${attributes}>${content}</tspan>`;
     from = to;
@@ -113,13 +119,18 @@ if (import.meta.main) {
   const folder = mkdtempSync(join(tmpdir(), "holdall-picture-"));
   try {
     for (const name of ["examples", "kernels"]) symlinkSync(join(root, name), join(folder, name));
-    const run = `'${process.execPath}' '${root}/src/cli/main.ts' run examples/compress/workflow.yaml`;
-    const child = Bun.spawnSync(
-      ["script", "-qec", `stty cols ${COLUMNS} rows 40; ${run}`, "/dev/null"],
-      { cwd: folder, env: { ...process.env, TERM: "xterm-256color", NO_COLOR: "" }, stdin: "ignore" },
+    const typed = COMMANDS.map(
+      (each) =>
+        `echo '$ bin/holdall ${each}' && '${process.execPath}' '${root}/src/cli/main.ts' ${each}`,
     );
+    const all = [`stty cols ${COLUMNS} rows 40`, ...typed].join(" && ");
+    const child = Bun.spawnSync(["script", "-qec", all, "/dev/null"], {
+      cwd: folder,
+      env: { ...process.env, TERM: "xterm-256color", NO_COLOR: "" },
+      stdin: "ignore",
+    });
     if (child.exitCode !== 0) throw new Error(child.stdout.toString());
-    const lines = screen(`${PROMPT}\n${child.stdout.toString()}`);
+    const lines = screen(child.stdout.toString());
     if (JSON.stringify(lines).includes(folder)) throw new Error("the picture holds a path");
     await Bun.write(FILE, svg(lines));
     console.log(lines.map((line) => line.map(({ text }) => text).join("")).join("\n"));

@@ -118,6 +118,9 @@ test("help on every level, on stdout, with examples", async () => {
   }
   for (const name of [
     "run",
+    "serve",
+    "worker",
+    "wait",
     "status",
     "tasks",
     "logs",

@@ -1,7 +1,8 @@
 /** One command line from its words to its exit code: parsing, `--json` errors, exit codes. */
 import { type ApplicationText, buildApplication, run, text_en } from "@stricli/core";
 import { toHoldallError } from "../core/error.ts";
-import { type ConnectDeps, realConnectDeps } from "./connect.ts";
+import { ClientError } from "../client/error.ts";
+import { type ConnectDeps, fromClientError, realConnectDeps } from "./connect.ts";
 import type { CliContext } from "./context.ts";
 import type { Io } from "./io.ts";
 import { EXIT } from "./exit.ts";
@@ -74,7 +75,7 @@ export async function runCli(
     failure ??= error;
   }
   if (failure === null) return context.exitCode;
-  const error = toHoldallError(failure);
+  const error = failure instanceof ClientError ? fromClientError(failure) : toHoldallError(failure);
   printError(error, io, json);
   return error.exitCode;
 }

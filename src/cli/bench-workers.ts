@@ -1,5 +1,5 @@
 /** Several worker sessions in one process, with executors that execute nothing: the other end of `bench dispatch --workers`. */
-import { hostname } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { createNullExecutor } from "../bench/null-executor.ts";
 import type { ExecutorEvents } from "../worker/executor.ts";
 import { connectWorker, type RemoteWorker } from "../worker/remote.ts";
@@ -31,6 +31,8 @@ function nullWorker(url: string, token: string): RemoteWorker {
     url,
     token,
     instance,
+    // Nothing is written: nothing is printed.
+    folder: tmpdir(),
     host: hostname(),
     pid: process.pid,
     offer: {

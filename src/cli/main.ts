@@ -10,6 +10,12 @@ if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
     import("./app.ts"),
     import("./real-io.ts"),
   ]);
+  // While this module awaits, Bun only prints an exception that nobody catches and goes on: a turn of the engine that
+  // failed would leave a run that never ends. Nothing is lost: a turn is stored before anything of it is sent.
+  process.on("uncaughtException", (error) => {
+    writeSync(2, `error: a mistake in Holdall itself: ${error.stack ?? String(error)}\n`);
+    process.exit(1);
+  });
   const exitCode = await runCli(argv, realIo());
   const lost = await flush();
   if (lost === null) process.exit(exitCode);

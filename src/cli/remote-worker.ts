@@ -68,6 +68,7 @@ export async function startRemoteWorker(request: RemoteWorkerRequest): Promise<R
   });
   const running = connectWorker({
     ...request,
+    folder,
     instance,
     host: hostname(),
     pid: process.pid,

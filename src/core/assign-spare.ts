@@ -1,3 +1,4 @@
+import { enforced } from "./allocate.ts";
 import type { Core, WorkerState } from "./core.ts";
 import { blockOf } from "./graph.ts";
 import { holdingOf } from "./holding.ts";
@@ -26,7 +27,7 @@ export function assignSpare(
   if (!best) return false;
   tasks.older.set(task, ownAttempt(tasks, task));
   const attempt = ++tasks.attempt[task]!;
-  tasks.spares.set(task, { worker: best.id, attempt });
+  tasks.spares.set(task, { worker: best.id, attempt, cls });
   const holding = holdingOf(best, cls);
   holding.held++;
   holding.running++;
@@ -42,6 +43,7 @@ export function assignSpare(
     tasks: [task],
     attempts: [attempt],
     width: holding.running,
+    grant: enforced(best, cls),
   });
   return true;
 }

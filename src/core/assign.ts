@@ -1,4 +1,5 @@
 /** Hands tasks of a class to a worker: they leave its queue in runs, and become frames, one per block. */
+import { enforced } from "./allocate.ts";
 import type { Core, WorkerState } from "./core.ts";
 import type { Effect } from "./events.ts";
 import { blockOf } from "./graph.ts";
@@ -50,10 +51,12 @@ export function assign(
           tasks: [],
           attempts: [],
           width: 0,
+          grant: enforced(worker, cls),
         };
         frames.push(frame);
       }
       hand(tasks, task, worker.id);
+      if (cls.declared !== null) tasks.handed.set(task, cls);
       frame.tasks.push(task);
       frame.attempts.push(tasks.attempt[task]!);
       taken++;
@@ -84,5 +87,6 @@ export function assign(
 function hand(tasks: Tasks, task: number, worker: number): void {
   setState(tasks, task, ASSIGNED);
   tasks.attempt[task]!++;
+  if (tasks.older.size > 0) tasks.older.delete(task);
   tasks.owner[task] = worker;
 }

@@ -3,10 +3,11 @@
  * attempt number; whatever else a worker reports is superseded. A *ghost* is an attempt that a worker still holds and nobody wants any
  * more: it takes room there until the worker has ended it.
  */
+import { classWith, enlarge, heldClass, learnUse, letGo, reviewAllocations } from "./allocate.ts";
 import type { Core, WorkerState } from "./core.ts";
 import { checkEnded } from "./core.ts";
 import { addDuration } from "./durations.ts";
-import type { Capacity, Finished, Held } from "./events.ts";
+import type { Capacity, Finished, Grant, Held } from "./events.ts";
 import { VERDICT_ACCEPTED, VERDICT_OTHER, VERDICT_SUPERSEDED } from "./events.ts";
 import type { Category, ReadyClass } from "./ready.ts";
 import { holdingOf } from "./holding.ts";
@@ -57,11 +58,16 @@ export function joinWorker(
   if (before) core.dirty.delete(before);
   core.workers.set(id, worker);
   core.dirty.add(worker);
-  const there = new Map<string, boolean>();
-  for (const { workflow, tasks, attempts, started } of held)
-    tasks.forEach((task, i) => there.set(attemptKey(workflow, task, attempts[i]!), started[i]!));
+  const there = new Map<string, Brought>();
+  for (const { workflow, tasks, attempts, started, grants } of held)
+    tasks.forEach((task, i) =>
+      there.set(attemptKey(workflow, task, attempts[i]!), {
+        started: started[i]!,
+        grant: grants?.[i] ?? null,
+      }),
+    );
   for (const tasks of core.workflows.values()) reclaim(core, tasks, worker, there);
-  for (const { workflow, tasks: list, attempts, started } of held) {
+  for (const { workflow, tasks: list, attempts } of held) {
     const tasks = core.workflows.get(workflow);
     const unwanted = list.map(
       (task, i) =>
@@ -73,9 +79,16 @@ export function joinWorker(
       workflow,
       list.filter((_, i) => unwanted[i]),
       attempts.filter((_, i) => unwanted[i]),
-      started.filter((_, i) => unwanted[i]),
+      there,
     );
   }
+  reviewAllocations(core);
+}
+
+/** What a worker says of an attempt it still has. */
+interface Brought {
+  started: boolean;
+  grant: Grant | null;
 }
 
 export function attemptKey(workflow: number, task: number, attempt: number): string {
@@ -87,20 +100,23 @@ function reclaim(
   core: Core,
   tasks: Tasks,
   worker: WorkerState,
-  there: ReadonlyMap<string, boolean>,
+  there: ReadonlyMap<string, Brought>,
 ): void {
   const { owner, state } = tasks;
   const gone: number[] = [];
   const dying: number[] = [];
   for (let task = 0; task < owner.length; task++) {
     if (owner[task] !== worker.id) continue;
-    const started = there.get(attemptKey(tasks.workflow, task, ownAttempt(tasks, task)));
-    if (started === undefined) {
-      owner[task] = 0;
+    const brought = there.get(attemptKey(tasks.workflow, task, ownAttempt(tasks, task)));
+    if (!brought) {
+      letGo(tasks, task);
       gone.push(task);
       continue;
     }
-    occupy(worker, classOf(tasks, task), started);
+    const { started, grant } = brought;
+    const cls = tasks.handed.get(task) ?? classWith(tasks, task, grant);
+    if (cls.declared !== null) tasks.handed.set(task, cls);
+    occupy(worker, cls, started);
     if (started && state[task] === ASSIGNED) setState(tasks, task, RUNNING);
     if (state[task] !== ASSIGNED && state[task] !== RUNNING) dying.push(task);
   }
@@ -115,15 +131,15 @@ function reclaim(
     });
   for (const [task, spare] of tasks.spares) {
     if (spare.worker !== worker.id) continue;
-    const started = there.get(attemptKey(tasks.workflow, task, spare.attempt));
-    if (started === undefined) forgetSpare(tasks, task);
-    else occupy(worker, classOf(tasks, task), started);
+    const brought = there.get(attemptKey(tasks.workflow, task, spare.attempt));
+    if (!brought) forgetSpare(tasks, task);
+    else occupy(worker, spare.cls, brought.started);
   }
   for (let i = gone.length - 1; i >= 0; i--) waitAgain(core, tasks, gone[i]!);
   if (gone.length > 0) checkEnded(core, tasks);
 }
 
-function occupy(worker: WorkerState, cls: ReadyClass, started: boolean): void {
+export function occupy(worker: WorkerState, cls: ReadyClass, started: boolean): void {
   const holding = holdingOf(worker, cls);
   holding.held++;
   if (!started) return;
@@ -142,15 +158,17 @@ function haunt(
   workflow: number,
   list: readonly number[],
   attempts: readonly number[],
-  started: readonly boolean[],
+  there: ReadonlyMap<string, Brought>,
 ): void {
   if (list.length === 0) return;
   const tasks = core.workflows.get(workflow);
   list.forEach((task, i) => {
     if (!tasks || task >= tasks.state.length) return;
-    const cls = classOf(tasks, task);
-    worker.ghosts.set(attemptKey(workflow, task, attempts[i]!), cls);
-    occupy(worker, cls, started[i]!);
+    const key = attemptKey(workflow, task, attempts[i]!);
+    const { started, grant } = there.get(key)!;
+    const cls = classWith(tasks, task, grant);
+    worker.ghosts.set(key, cls);
+    occupy(worker, cls, started);
   });
   kill(core, worker, workflow, list, attempts);
 }
@@ -179,21 +197,23 @@ export function abandon(core: Core, tasks: Tasks): void {
     for (let task = 0; task < tasks.owner.length; task++)
       if (tasks.owner[task] === worker.id) list.push(task);
     const attempts = list.map((task) => ownAttempt(tasks, task));
+    const classes = list.map((task) => heldClass(tasks, task));
     for (const [task, spare] of tasks.spares) {
       if (spare.worker !== worker.id) continue;
       list.push(task);
       attempts.push(spare.attempt);
+      classes.push(spare.cls);
     }
     if (list.length === 0) continue;
     list.forEach((task, i) =>
-      worker.ghosts.set(attemptKey(tasks.workflow, task, attempts[i]!), classOf(tasks, task)),
+      worker.ghosts.set(attemptKey(tasks.workflow, task, attempts[i]!), classes[i]!),
     );
     kill(core, worker, tasks.workflow, list, attempts);
   }
 }
 
 /** True when it was a ghost: its room is free again, or taken by the next of its class. */
-function banish(
+export function banish(
   core: Core,
   worker: WorkerState | undefined,
   workflow: number,
@@ -220,51 +240,67 @@ export function loseWorker(
   if (worker) core.dirty.delete(worker);
   for (const tasks of core.workflows.values()) {
     const lost: number[] = [];
-    const { owner, state } = tasks;
+    const { owner } = tasks;
     for (let task = 0; task < owner.length; task++) if (owner[task] === id) lost.push(task);
-    const attempts = lost.map((task) => ownAttempt(tasks, task));
-    const owned = lost.length;
-    for (const [task, spare] of tasks.spares) {
-      if (spare.worker !== id) continue;
-      lost.push(task);
-      attempts.push(spare.attempt);
-      forgetSpare(tasks, task);
-    }
-    if (lost.length === 0) continue;
-    const verdicts = new Uint8Array(lost.length);
-    const reasons: [number, string][] = [];
-    core.effects.push({
-      type: "lost",
-      worker: id,
-      workflow: tasks.workflow,
-      tasks: lost,
-      attempts,
-      outcome,
-      verdicts,
-      reasons,
-    });
-    // From the last to the first, so that the first comes to stand first in its queue.
-    for (let i = owned - 1; i >= 0; i--) {
-      const task = lost[i]!;
-      owner[task] = 0;
-      if (promoteSpare(tasks, task)) continue;
-      if (state[task] !== ASSIGNED && state[task] !== RUNNING) {
-        runAgain(core, tasks, task);
-        continue;
-      }
-      const end = {
-        outcome: OUTCOMES.indexOf(outcome),
-        exit: null,
-        started: state[task] === RUNNING,
-        attempt: attempts[i]!,
-        recoveryFailed: false,
-      };
-      const { accepted, reason } = fail(core, tasks, task, end, nowMs);
-      if (accepted) verdicts[i] = VERDICT_ACCEPTED;
-      if (accepted && reason !== null) reasons.push([i, reason]);
-    }
-    settle(core, tasks);
+    const duplicates = [...tasks.spares].filter(([, spare]) => spare.worker === id);
+    for (const [task] of duplicates) forgetSpare(tasks, task);
+    const spares = duplicates.map(([task, { attempt }]) => [task, attempt] as const);
+    loseAttempts(core, tasks, id, lost, spares, outcome, nowMs);
   }
+  reviewAllocations(core);
+}
+
+/** Attempts are gone with what held them: those of which the worker is the owner, and duplicates that are forgotten already. */
+export function loseAttempts(
+  core: Core,
+  tasks: Tasks,
+  worker: number,
+  owned: readonly number[],
+  spares: readonly (readonly [task: number, attempt: number])[],
+  outcome: "worker_lost" | "preempted",
+  nowMs: number,
+): void {
+  if (owned.length + spares.length === 0) return;
+  const { state } = tasks;
+  const lost = [...owned, ...spares.map(([task]) => task)];
+  const attempts = [
+    ...owned.map((task) => ownAttempt(tasks, task)),
+    ...spares.map(([, attempt]) => attempt),
+  ];
+  const verdicts = new Uint8Array(lost.length);
+  const reasons: [number, string][] = [];
+  core.effects.push({
+    type: "lost",
+    worker,
+    workflow: tasks.workflow,
+    tasks: lost,
+    attempts,
+    outcome,
+    verdicts,
+    reasons,
+  });
+  // From the last to the first, so that the first comes to stand first in its queue.
+  for (let i = owned.length - 1; i >= 0; i--) {
+    const task = lost[i]!;
+    letGo(tasks, task);
+    if (promoteSpare(tasks, task)) continue;
+    if (state[task] !== ASSIGNED && state[task] !== RUNNING) {
+      runAgain(core, tasks, task);
+      continue;
+    }
+    const end = {
+      outcome: OUTCOMES.indexOf(outcome),
+      exit: null,
+      started: state[task] === RUNNING,
+      attempt: attempts[i]!,
+      recoveryFailed: false,
+      exhausted: null,
+    };
+    const { accepted, reason } = fail(core, tasks, task, end, nowMs);
+    if (accepted) verdicts[i] = VERDICT_ACCEPTED;
+    if (accepted && reason !== null) reasons.push([i, reason]);
+  }
+  settle(core, tasks);
 }
 
 /** Its connection broke: it keeps what it has and gets nothing new until it is back or lost. */
@@ -318,8 +354,8 @@ export function finished(core: Core, workerId: number, batch: Finished, nowMs: n
       if (batch.outcomes[i] === OUTCOME_OK) swapSpare(tasks, task);
       else {
         verdicts[i] = VERDICT_OTHER;
-        forgetSpare(tasks, task);
-        if (worker) release(core, worker, classOf(tasks, task), 1);
+        const cls = forgetSpare(tasks, task);
+        if (worker) release(core, worker, cls, 1);
         continue;
       }
     }
@@ -328,14 +364,13 @@ export function finished(core: Core, workerId: number, batch: Finished, nowMs: n
       banish(core, worker, batch.workflow, task, batch.attempts[i]!);
       continue;
     }
-    const own = classOf(tasks, task);
+    const own = letGo(tasks, task);
     if (own !== cls) {
       if (worker && cls) release(core, worker, cls, released);
       cls = own;
       released = 0;
     }
     released++;
-    tasks.owner[task] = 0;
     const now = tasks.state[task]!;
     if (now !== ASSIGNED && now !== RUNNING) {
       verdicts[i] = VERDICT_OTHER;
@@ -345,6 +380,7 @@ export function finished(core: Core, workerId: number, batch: Finished, nowMs: n
       if (tasks.spares.size > 0) dismissSpare(core, tasks, task, "superseded");
       setState(tasks, task, SUCCEEDED);
       learn(own.category, batch.wallUs[i]!);
+      if (own.declared !== null) learnUse(core, tasks, own, batch, i);
       if (own.category.watch) watchedEnded(core, own.category, task, workerId, batch.wallUs[i]!);
       propagate(tasks, task, core.sink);
     } else if (promoteSpare(tasks, task)) {
@@ -356,6 +392,11 @@ export function finished(core: Core, workerId: number, batch: Finished, nowMs: n
         started: true,
         attempt: batch.attempts[i]!,
         recoveryFailed: batch.recoveryFailed?.includes(i) ?? false,
+        // Queue depth reserves nothing, so nothing was too little.
+        exhausted:
+          own.declared !== null && worker?.capacity.maxParallel === null
+            ? { cls: own, used: batch.peakBytes?.[i] ?? null }
+            : null,
       };
       const { accepted, reason } = fail(core, tasks, task, end, nowMs);
       verdicts[i] = accepted ? VERDICT_ACCEPTED : VERDICT_OTHER;
@@ -404,6 +445,8 @@ interface End {
   attempt: number;
   /** the recovery command before it failed: the attempt itself never ran */
   recoveryFailed: boolean;
+  /** what it was given and used, where running out of that leads to more */
+  exhausted: { cls: ReadyClass; used: number | null } | null;
 }
 
 /** What follows from a failed attempt: the task waits again, or has failed. The reason is for people, where there is a choice. */
@@ -420,6 +463,17 @@ function fail(
     setState(tasks, task, outcome === "canceled" ? CANCELED : FAILED);
     propagate(tasks, task, core.sink);
     return { accepted: true, reason: null };
+  }
+  if (end.exhausted && (outcome === "oom" || outcome === "disk")) {
+    const { cls, used } = end.exhausted;
+    const resource = outcome === "oom" ? "memoryBytes" : "diskBytes";
+    const { larger, text } = enlarge(core, tasks, task, cls, resource, used);
+    if (larger) putBack(core, tasks, task);
+    else {
+      setState(tasks, task, FAILED);
+      propagate(tasks, task, core.sink);
+    }
+    return { accepted: !larger, reason: text };
   }
   const exitCode = end.exit !== null && end.exit < 0 ? 128 - end.exit : end.exit;
   const policy = policyOf(tasks, task);
@@ -505,18 +559,18 @@ export function revoked(
   for (let i = list.length - 1; i >= 0; i--) {
     const task = list[i]!;
     if (tasks && isSpare(tasks, workerId, task, attempts[i]!)) {
-      forgetSpare(tasks, task);
-      if (worker) release(core, worker, classOf(tasks, task), 1);
+      const cls = forgetSpare(tasks, task);
+      if (worker) release(core, worker, cls, 1);
       continue;
     }
     if (!tasks || !isLive(tasks, workerId, task, attempts[i]!)) {
       banish(core, worker, workflow, task, attempts[i]!);
       continue;
     }
-    tasks.owner[task] = 0;
+    const cls = letGo(tasks, task);
     // It never started, and the worker has let go of it: the number is free again.
     if (tasks.state[task] === ASSIGNED && !tasks.older.has(task)) tasks.attempt[task]!--;
-    if (worker) release(core, worker, classOf(tasks, task), 1);
+    if (worker) release(core, worker, cls, 1);
     waitAgain(core, tasks, task);
   }
   if (tasks) checkEnded(core, tasks);

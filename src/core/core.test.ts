@@ -235,7 +235,9 @@ describe("room", () => {
   test("not one byte too many", () => {
     const gib = 2 ** 30;
     const core = new DrivenCore();
-    core.submit(workflowOf([block(3, { requirement: { ...DEFAULT_REQUIREMENT, memoryBytes: 4 * gib } })]));
+    core.submit(
+      workflowOf([block(3, { requirement: { ...DEFAULT_REQUIREMENT, memoryBytes: 4 * gib } })]),
+    );
     expect(handed(core.join(1, { memoryBytes: 8 * gib - 1 }))).toHaveLength(1);
   });
 
@@ -262,7 +264,7 @@ describe("room", () => {
   test("what is held in advance never runs beyond the room", () => {
     const core = new DrivenCore({ prefetchMs: 100 });
     core.submit(workflowOf([block(1000)]));
-    let held = handed(core.join(1));
+    const held = handed(core.join(1));
     expect(held).toHaveLength(4);
     for (let turn = 0; turn < 50 && held.length > 0; turn++) {
       const done = held.splice(0, 1 + (turn % 7));

@@ -16,6 +16,7 @@ import {
   revoked,
   started,
 } from "./attempts.ts";
+import { claim, endClaim, restoreClaim } from "./claim.ts";
 import { cancel, retry } from "./control.ts";
 import type { Capacity, CoreEvent, Effect, Restored } from "./events.ts";
 import type { Category, ReadyClass } from "./ready.ts";
@@ -26,11 +27,12 @@ import { schedule } from "./schedule.ts";
 import { createScheduling, type Scheduling } from "./scheduling.ts";
 import { ASSIGNED, BLOCKED, CANCELED, FAILED, READY, SUCCEEDED } from "./states.ts";
 import { createSuspicion, type Suspicion } from "./suspicion.ts";
+import { beginLearning, createLearning, restoreOverride, reviewAllocations } from "./allocate.ts";
 import { createWatch, endExclusions, lookAtWatched, type Watched } from "./watch.ts";
 import { Timers } from "./timers.ts";
 import { noteCached } from "./speed.ts";
 import type { ReadySink, Tasks } from "./tasks.ts";
-import { createCategory, createTasks, derive, enqueue, extendTasks, hasWorkLeft, setState } from "./tasks.ts";
+import { classOf, createCategory, createTasks, derive, enqueue, extendTasks, hasWorkLeft, setState } from "./tasks.ts";
 import type { Block, WorkflowDefinition } from "./workflow.ts";
 
 export interface CoreConfig {
@@ -82,6 +84,8 @@ export interface WorkerState {
   absent: boolean;
   draining: boolean;
   joinedMs: number;
+  /** it stands for a claim: the scheduler gives it nothing */
+  claim?: boolean;
 }
 
 export interface Core {
@@ -92,6 +96,8 @@ export interface Core {
   active: Set<ReadyClass>;
   categories: Map<string, Category>;
   timers: Timers;
+  /** attempts from before a restart, of categories with a limit: they count until their worker is back or lost */
+  unclaimed: { tasks: Tasks; task: number }[];
   /** workers to look at in this step */
   dirty: Set<WorkerState>;
   /** set when tasks became ready: every worker with room is looked at */
@@ -114,6 +120,7 @@ export function createCore(config: Partial<CoreConfig> = {}): Core {
     active: new Set(),
     categories: new Map(),
     timers: new Timers(),
+    unclaimed: [],
     dirty: new Set(),
     moreReady: false,
     scheduling: createScheduling(config.seed ?? DEFAULT_CONFIG.seed),
@@ -169,6 +176,19 @@ export function apply(core: Core, event: CoreEvent, nowMs: number): Effect[] {
     case "revoked":
       revoked(core, event.worker, event.workflow, event.tasks, event.attempts);
       break;
+    case "claim":
+      claim(core, event, nowMs);
+      break;
+    case "claim_ended": {
+      const { worker, workflow, tasks, attempts, outcome } = event;
+      endClaim(core, worker, workflow, tasks, attempts, outcome, nowMs);
+      break;
+    }
+    case "claim_restored": {
+      const { worker, capacity, workflow, tasks, started: running } = event;
+      restoreClaim(core, worker, capacity, workflow, tasks, running, nowMs);
+      break;
+    }
     case "block_host":
       blockHost(core, event.host, event.untilMs, nowMs);
       break;
@@ -209,9 +229,13 @@ function addWorkflow(
   definition: WorkflowDefinition,
   restored: Restored | null,
 ): void {
+  // What was learned of a workflow of this number before it was forgotten is of other classes.
+  for (const name of Object.keys(definition.categories ?? {}))
+    if (createLearning(definition.categories![name])) core.categories.delete(`${workflow}/${name}`);
   const tasks = createTasks(workflow, definition, makeClasses(core, workflow, definition, []));
   core.workflows.set(workflow, tasks);
-  if (restored) restore(tasks, restored);
+  if (restored) restore(core, tasks, restored);
+  if (tasks.learns) reviewAllocations(core);
   derive(tasks, core.sink);
   tasks.ended = !hasWorkLeft(tasks);
   if (tasks.ended) core.effects.push({ type: "ended", workflow, ended: true });
@@ -253,6 +277,8 @@ function makeClasses(
       category: categoryOf(core, workflow, block.category),
     });
     cls.category.watch ??= createWatch(definition.categories?.[block.category]);
+    cls.category.learning ??= createLearning(definition.categories?.[block.category]);
+    beginLearning(cls);
     cls.category.maxConcurrent = definition.categories?.[block.category]?.maxConcurrent ?? null;
     made.set(key, cls);
     return cls;
@@ -271,10 +297,16 @@ function categoryOf(core: Core, workflow: number, name: string): Category {
   return category;
 }
 
-function restore(tasks: Tasks, restored: Restored): void {
+function restore(core: Core, tasks: Tasks, restored: Restored): void {
   tasks.attempt.set(restored.attempts);
   for (const [task, counts] of restored.failures) tasks.failures.set(task, counts);
   for (const [task, recovery] of restored.recovery ?? []) tasks.recovery.set(task, recovery);
+  for (const { category } of new Set(tasks.classes)) {
+    const use = restored.use?.get(category.name);
+    if (use && category.learning) category.learning.use = use;
+  }
+  for (const [task, { resource, used }] of restored.exhausted ?? [])
+    restoreOverride(tasks, task, resource, used);
   for (let task = 0; task < restored.states.length; task++) {
     const state = restored.states[task]!;
     if (state === SUCCEEDED || state === FAILED || state === CANCELED) setState(tasks, task, state);
@@ -285,6 +317,7 @@ function restore(tasks: Tasks, restored: Restored): void {
     // The attempt of a canceled task is dying somewhere, and its end is still to be recorded.
     if (now === BLOCKED) setState(tasks, task, ASSIGNED);
     tasks.owner[task] = worker;
+    if (classOf(tasks, task).category.maxConcurrent !== null) core.unclaimed.push({ tasks, task });
   }
 }
 
@@ -293,6 +326,7 @@ function forgetWorkflow(core: Core, workflow: number): void {
   if (!tasks) return;
   abandon(core, tasks);
   for (const cls of tasks.classes) core.active.delete(cls);
+  for (const { cls } of tasks.override.values()) core.active.delete(cls);
   core.workflows.delete(workflow);
 }
 

@@ -1,5 +1,7 @@
 /** What happens to the core and what it wants done. Plain data: the shell, the simulation and the tests speak it. */
+import type { Claim } from "./claim.ts";
 import type { FailureCounts } from "./faults.ts";
+import type { CategoryUse } from "./first-allocation.ts";
 import type { Recovery } from "./tasks.ts";
 import type { WorkflowDefinition } from "./workflow.ts";
 
@@ -21,6 +23,13 @@ export interface Capacity {
   features?: readonly string[];
 }
 
+/** What an attempt was given where that is learned; the worker ends one that takes more memory. 0 = no limit. */
+export interface Grant {
+  cpus: number;
+  memoryBytes: number;
+  diskBytes: number;
+}
+
 /** What is known of a workflow's tasks when it is loaded from the ledger; absent for a new one. */
 export interface Restored {
   /** task states: only succeeded, failed and canceled are believed, the rest is derived */
@@ -31,6 +40,13 @@ export interface Restored {
   failures: ReadonlyMap<number, FailureCounts>;
   /** commands that have to run before the next attempt */
   recovery?: ReadonlyMap<number, Recovery>;
+  /** by category, where allocations are learned: what tasks used that succeeded */
+  use?: ReadonlyMap<string, CategoryUse>;
+  /** tasks that had too little when they were last tried, with the measured peak */
+  exhausted?: ReadonlyMap<
+    number,
+    { resource: "memoryBytes" | "diskBytes"; used: number | null }
+  >;
   /** attempts that may still be alive on workers that come back: [worker, task, attempt] */
   live: readonly (readonly [worker: number, task: number, attempt: number])[];
 }
@@ -45,6 +61,9 @@ export interface Finished {
   /** exit code, or -signal, or null */
   exits?: readonly (number | null)[];
   wallUs: readonly number[];
+  userUs?: readonly number[];
+  systemUs?: readonly number[];
+  peakBytes?: readonly (number | null)[];
   /** positions of attempts that never ran, because the recovery command before them failed */
   recoveryFailed?: readonly number[];
 }
@@ -56,6 +75,8 @@ export interface Held {
   attempts: readonly number[];
   /** false: waits on the worker for room */
   started: readonly boolean[];
+  /** what they were given, where that was learned */
+  grants?: readonly (Grant | null)[];
 }
 
 export type CoreEvent =
@@ -88,6 +109,26 @@ export type CoreEvent =
       tasks: readonly number[];
       attempts: readonly number[];
     }
+  /** a runner that polls wants tasks: they are handed out at once, or never */
+  | ({ type: "claim" } & Claim)
+  /** it does not hold these attempts any more; the claim goes when it holds nothing */
+  | {
+      type: "claim_ended";
+      worker: number;
+      workflow: number;
+      tasks: readonly number[];
+      attempts: readonly number[];
+      outcome: "worker_lost" | "preempted";
+    }
+  /** after a restart: a claim with the tasks it owns, and those of them that have started */
+  | {
+      type: "claim_restored";
+      worker: number;
+      workflow: number;
+      capacity: Capacity;
+      tasks: readonly number[];
+      started: readonly number[];
+    }
   /** its workers get nothing new until then (null = until unblocked; a time that is over unblocks) */
   | { type: "block_host"; host: string; untilMs: number | null }
   /** a worker has these inputs now; bytes 0 = no longer */
@@ -116,6 +157,8 @@ export type Effect =
       attempts: number[];
       /** how many of this class the worker may run at a time from now on; what it holds beyond that waits there */
       width: number;
+      /** null = amounts are only reserved */
+      grant: Grant | null;
     }
   | {
       type: "verdicts";

@@ -3,7 +3,7 @@ import type { Core, WorkerState } from "./core.ts";
 import { visitDependents } from "./graph.ts";
 import { couldRun, mayRun, room } from "./placement.ts";
 import type { ReadyClass } from "./ready.ts";
-import { tooLarge } from "./resources.ts";
+import { amountOf, tooLarge } from "./resources.ts";
 import { ASSIGNED, BLOCKED, isTerminal, READY, RUNNING, SKIPPED, SUCCEEDED } from "./states.ts";
 import { classOf, type Tasks } from "./tasks.ts";
 
@@ -47,11 +47,12 @@ export function explain(core: Core, workflow: number, task: number, nowMs: numbe
   const until = tasks.notBefore.get(task);
   if (until !== undefined && until > nowMs) reasons.push({ kind: "back_off", untilMs: until });
   const cls = classOf(tasks, task);
-  if (core.workers.size === 0) reasons.push({ kind: "no_workers" });
+  const workers = [...core.workers.values()].filter((worker) => !worker.claim);
+  if (workers.length === 0) reasons.push({ kind: "no_workers" });
   else
     reasons.push({
       kind: "workers",
-      obstacles: [...core.workers.values()].map((worker) => ({
+      obstacles: workers.map((worker) => ({
         worker: worker.id,
         obstacle: obstacleOf(core, worker, cls, nowMs),
       })),
@@ -119,7 +120,7 @@ function obstacleOf(
     ["gpus", need.gpus, free.gpus],
     ["disk", need.diskBytes, free.diskBytes],
     ...Object.entries(need.custom ?? {}).map(
-      ([name, amount]): [string, number, number] => [name, amount, free.custom[name] ?? 0],
+      ([name, amount]): [string, number, number] => [name, amount, amountOf(free.custom, name)],
     ),
   ];
   const [resource, needed, left] = short.find(([, wants, has]) => wants > has) ?? short[0]!;

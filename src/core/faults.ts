@@ -225,7 +225,10 @@ export function retryDelayMs(
   if (!given && retry <= 1) return 0;
   const backoff = given ?? DEFAULT_BACKOFF;
   const exponent = given ? retry - 1 : retry - 2;
-  const seconds = Math.min(backoff.maxSeconds, backoff.initialSeconds * backoff.factor ** exponent);
+  // 0 × Infinity is no number, and no delay is what an initial 0 means.
+  const grown =
+    backoff.initialSeconds === 0 ? 0 : backoff.initialSeconds * backoff.factor ** exponent;
+  const seconds = Math.min(backoff.maxSeconds, grown);
   const chance = 2 * fraction(of.workflow, of.task, of.attempt) - 1;
   return Math.max(0, Math.round(1000 * seconds * (1 + backoff.jitter * chance)));
 }

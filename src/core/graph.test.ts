@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { blockOf, buildGraph, downstream, inDegrees, visitDependents } from "./graph.ts";
 import { anyWorkflow, block, upstreamOf, workflowOf } from "./testing/workflows.ts";
 

@@ -16,7 +16,7 @@ import { agedCount, markWaiting, waitingSince } from "./ageing.ts";
 import { choosePlan, type Planned, SHAPES, type Shape, workOf } from "./plan.ts";
 import type { Core } from "./core.ts";
 import type { ReadyClass } from "./ready.ts";
-import { type Free, take } from "./resources.ts";
+import { amountOf, type Free, take } from "./resources.ts";
 import type { Order, Turn } from "./scheduling.ts";
 import { DEFAULT_REQUIREMENT, type Requirement, type WorkflowDefinition } from "./workflow.ts";
 
@@ -154,8 +154,8 @@ function makePlans(core: Core, pool: Free, nowMs: number): Map<number, Shape> {
 function poolOf(core: Core): Free {
   const pool = { cpus: 0, memoryBytes: 0, diskBytes: 0, gpus: 0, custom: {} };
   if (core.active.size > 1)
-    for (const { capacity } of core.workers.values())
-      if (capacity.maxParallel === null) take(pool, { ...NEEDS_NOTHING, ...capacity }, -1);
+    for (const { capacity, claim } of core.workers.values())
+      if (capacity.maxParallel === null && !claim) take(pool, { ...NEEDS_NOTHING, ...capacity }, -1);
   return pool;
 }
 
@@ -173,7 +173,7 @@ function largestShare(pool: Free, { requirement: need }: ReadyClass): number {
   );
   if (need.custom)
     for (const [name, amount] of Object.entries(need.custom))
-      largest = Math.max(largest, share(amount, pool.custom[name] ?? 0));
+      largest = Math.max(largest, share(amount, amountOf(pool.custom, name)));
   return largest;
 }
 

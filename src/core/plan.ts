@@ -4,7 +4,8 @@
  * of the bag is played through with several rules, and the one with the shortest end is followed until a tenth of the tasks is gone.
  * One play of a thousand tasks takes about a millisecond.
  */
-import { quantizedSlowness } from "./speed.ts";
+import { nextRandom, type Scheduling } from "./scheduling.ts";
+import { estimateSpread, quantizedSlowness } from "./speed.ts";
 import { type Core, type WorkerState } from "./core.ts";
 import { mayRun, takesWork } from "./placement.ts";
 import type { ReadyClass } from "./ready.ts";
@@ -37,6 +38,9 @@ const MOST_TASKS = 1024;
 const MOST_PAIRS = 65_536;
 /** The plan is looked at again when so much of the tasks is gone, or so many more have come. */
 const STEP = 0.1;
+/** Where expected run times are off by more than this (of the logarithm), the mean of several scenarios counts. */
+const EXACT = 0.05;
+const SCENARIOS = 5;
 /** A rest of less is not worth the thought. */
 const LEAST_SECONDS = 10;
 
@@ -70,12 +74,20 @@ export function choosePlan(
     (worker) => takesWork(core, worker) && worker.capacity.maxParallel === null,
   );
   if (workers.length === 0 || waiting * workers.length > MOST_PAIRS) return standing;
-  const stage = setStage(core, workers, planned, nowMs);
+  const spread = estimateSpread(core, planned[0]!.cls.workflow);
+  const stages =
+    spread < EXACT
+      ? [setStage(core, workers, planned, 0, 0, nowMs)]
+      : Array.from({ length: SCENARIOS }, (_, i) =>
+          setStage(core, workers, planned, spread, i + 1, nowMs),
+        );
+  const meanEnd = (shape: Shape): number =>
+    stages.reduce((sum, stage) => sum + play(stage, shape), 0) / stages.length;
   let best = { shape: standing.shape, waiting };
-  let least = play(stage, standing.shape);
+  let least = meanEnd(standing.shape);
   if (least < LEAST_SECONDS) return best;
   for (const shape of SHAPES) {
-    const end = play(stage, shape);
+    const end = meanEnd(shape);
     if (end >= least * (1 - 1e-9)) continue;
     least = end;
     best = { shape, waiting };
@@ -85,6 +97,8 @@ export function choosePlan(
 
 interface Stage {
   planned: readonly Planned[];
+  /** what they take in this scenario */
+  actual: readonly number[];
   /** per class and worker: 1 = may run there */
   allowed: Uint8Array;
   slowness: Float64Array;
@@ -108,8 +122,19 @@ function setStage(
   core: Core,
   workers: readonly WorkerState[],
   planned: readonly Planned[],
+  spread: number,
+  scenario: number,
   nowMs: number,
 ): Stage {
+  const random = { random: scenario } as Scheduling;
+  const error = (): number =>
+    spread === 0
+      ? 1
+      : Math.exp(
+          spread *
+            Math.sqrt(-2 * Math.log(1 - nextRandom(random))) *
+            Math.cos(2 * Math.PI * nextRandom(random)),
+        );
   const allowed = new Uint8Array(planned.length * workers.length);
   planned.forEach(({ cls }, i) =>
     workers.forEach((worker, w) => {
@@ -121,14 +146,18 @@ function setStage(
   workers.forEach((worker, w) => {
     for (const { cls, running: count, sinceMs } of worker.holding.values()) {
       const expected = cls.requirement.runtimeSeconds ?? seconds.get(cls) ?? cls.category.meanWallUs / 1e6;
-      // What should have ended will end soon, for all we know.
-      const end = Math.max(1, expected - (nowMs - sinceMs) / 1000);
-      for (let i = 0; i < count; i++) running.push({ end, worker: w, need: needOf(cls) });
+      const ran = (nowMs - sinceMs) / 1000;
+      for (let i = 0; i < count; i++) {
+        // What should have ended goes on for a while.
+        const end = Math.max(1, spread * 0.5 * ran, expected * error() - ran);
+        running.push({ end, worker: w, need: needOf(cls) });
+      }
     }
   });
   running.sort((a, b) => b.end - a.end);
   return {
     planned,
+    actual: planned.map((each) => each.seconds * error()),
     allowed,
     slowness: Float64Array.from(workers, (worker) => quantizedSlowness(core, worker.id)),
     offered: Float64Array.from(
@@ -157,14 +186,14 @@ function needOf({ requirement: { cpus, memoryBytes, gpus, diskBytes } }: ReadyCl
 
 /** When the last task ends under this shape, in seconds from now. Tasks that fit nowhere are left out. */
 function play(stage: Stage, shape: Shape): number {
-  const { planned, allowed, slowness, offered } = stage;
+  const { planned, actual, allowed, slowness, offered } = stage;
   const free = stage.free.slice();
   const workers = slowness.length;
   const running = [...stage.running];
   const waiting = planned
     .map(({ cls, seconds, share }, i) => ({
       i,
-      seconds,
+      seconds: actual[i]!,
       need: needOf(cls),
       left: cls.ready,
       work: workOf(shape, seconds, share, cls.requirement.gpus),

@@ -1,11 +1,12 @@
 import { expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { RangeQueue } from "./ready.ts";
 
 /** What a queue says of itself, task by task. */
 function listed(queue: RangeQueue): number[] {
   const all: number[] = [];
-  for (const [first, end] of queue.entries()) for (let task = first; task < end; task++) all.push(task);
+  for (const [first, end] of queue.entries())
+    for (let task = first; task < end; task++) all.push(task);
   return all;
 }
 
@@ -13,7 +14,10 @@ type Step = { push: number; count: number } | { front: true } | { shift: number 
 
 const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.oneof(
-    { weight: 4, arbitrary: fc.record({ push: fc.nat({ max: 3 }), count: fc.integer({ min: 1, max: 5 }) }) },
+    {
+      weight: 4,
+      arbitrary: fc.record({ push: fc.nat({ max: 3 }), count: fc.integer({ min: 1, max: 5 }) }),
+    },
     { weight: 3, arbitrary: fc.constant({ front: true as const }) },
     { weight: 5, arbitrary: fc.record({ shift: fc.integer({ min: 1, max: 6 }) }) },
     { weight: 1, arbitrary: fc.constant({ clear: true as const }) },

@@ -2,6 +2,7 @@
  * The ready index. Tasks with equal requirements, priority, scheduler and category share a class;
  * there are few classes however many tasks, so a choice costs O(classes), not O(queue).
  */
+import type { Learning } from "./allocate.ts";
 import type { Watch } from "./watch.ts";
 import type { WaitMarks } from "./ageing.ts";
 import type { Algorithm, Placement, Requirement } from "./workflow.ts";
@@ -99,6 +100,8 @@ export interface Category {
   name: string;
   /** null = its attempts are not looked after */
   watch: Watch | null;
+  /** null = its tasks are given what they declare */
+  learning: Learning | null;
   /** accepted completions */
   samples: number;
   /** moving average of wall time, µs */
@@ -111,6 +114,8 @@ export interface ReadyClass {
   id: number;
   workflow: number;
   requirement: Requirement;
+  /** where allocations are learned: class and requirement that the tasks declare; null = `requirement` is it */
+  declared: { id: number; requirement: Requirement } | null;
   /** of the task and of its workflow; higher first */
   priority: number;
   workflowPriority: number;
@@ -133,9 +138,14 @@ export interface ReadyClass {
 
 /** A class with an empty queue. */
 export function createClass(
-  needs: Omit<ReadyClass, "queue" | "ready" | "fresh" | "marks" | "passedMs" | "reserveAtMs">,
+  needs: Omit<
+    ReadyClass,
+    "declared" | "queue" | "ready" | "fresh" | "marks" | "passedMs" | "reserveAtMs"
+  > &
+    Partial<Pick<ReadyClass, "declared">>,
 ): ReadyClass {
   return {
+    declared: null,
     ...needs,
     queue: new RangeQueue(),
     ready: 0,

@@ -12,6 +12,11 @@ export interface Free {
 
 const EPSILON = 1e-9;
 
+/** Of a custom resource; a name such as `constructor` must not find what every object has. */
+export function amountOf(custom: Readonly<Record<string, number>>, name: string): number {
+  return Object.hasOwn(custom, name) ? custom[name]! : 0;
+}
+
 export function freeOf(capacity: Capacity): Free {
   return {
     cpus: capacity.cpus,
@@ -34,7 +39,7 @@ export function fitCount(free: Free, need: Requirement, limit: number): number {
   if (need.custom)
     for (const [name, amount] of Object.entries(need.custom))
       if (amount > 0)
-        count = Math.min(count, Math.floor((free.custom[name] ?? 0) / amount + EPSILON));
+        count = Math.min(count, Math.floor(amountOf(free.custom, name) / amount + EPSILON));
   return Math.max(0, count);
 }
 
@@ -46,7 +51,7 @@ export function take(free: Free, need: Requirement, count: number): void {
   free.gpus -= need.gpus * count;
   if (need.custom)
     for (const [name, amount] of Object.entries(need.custom))
-      free.custom[name] = (free.custom[name] ?? 0) - amount * count;
+      free.custom[name] = amountOf(free.custom, name) - amount * count;
 }
 
 /** The first resource of which even an idle worker has too little, with both amounts; null when the task fits. */
@@ -68,7 +73,7 @@ export function tooLarge(
       : null;
   let custom: { resource: string; needed: number; offered: number } | null = null;
   for (const [name, amount] of Object.entries(need.custom ?? {}))
-    custom ??= check(name, amount, offered.custom[name] ?? 0);
+    custom ??= check(name, amount, amountOf(offered.custom, name));
   return (
     check("cpus", need.cpus, offered.cpus) ??
     check("memory", need.memoryBytes, offered.memoryBytes) ??

@@ -217,7 +217,11 @@ describe("which worker", () => {
 
   test("worst: always the one with the largest part of it free", () => {
     const given = three().submit(workflowOf([block(4)], { algorithm: "worst" }));
-    expect(places(given).map(([, worker]) => worker).sort()).toEqual([1, 2, 2, 3]);
+    expect(
+      places(given)
+        .map(([, worker]) => worker)
+        .sort(),
+    ).toEqual([1, 2, 2, 3]);
   });
 
   test("time: the one that was fastest so far", () => {

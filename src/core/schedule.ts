@@ -21,6 +21,7 @@ import { backfill, cancelReservation, reserve, reviewReservations, useSpare } fr
 import { READY } from "./states.ts";
 import { makeWay, outranks, shareTail } from "./take-back.ts";
 import type { Tasks } from "./tasks.ts";
+import { classOf } from "./tasks.ts";
 
 export function schedule(core: Core, nowMs: number): void {
   unblockHosts(core, nowMs);
@@ -265,7 +266,7 @@ function markTaken(core: Core, cls: ReadyClass, nowMs: number): void {
 }
 
 /** How many more tasks of each limited category may run; null when no category is limited. */
-function limitsLeft(core: Core): Map<Category, number> | null {
+export function limitsLeft(core: Core): Map<Category, number> | null {
   let left: Map<Category, number> | null = null;
   for (const { category } of core.active) {
     const { maxConcurrent } = category;
@@ -277,6 +278,17 @@ function limitsLeft(core: Core): Map<Category, number> | null {
         const now = left.get(cls.category);
         if (now !== undefined) left.set(cls.category, now - running);
       }
+  if (left && core.unclaimed.length > 0) {
+    core.unclaimed = core.unclaimed.filter(({ tasks, task }) => {
+      const owner = tasks.owner[task]!;
+      return owner !== 0 && !core.workers.has(owner) && core.workflows.get(tasks.workflow) === tasks;
+    });
+    for (const { tasks, task } of core.unclaimed) {
+      const { category } = classOf(tasks, task);
+      const now = left.get(category);
+      if (now !== undefined) left.set(category, now - 1);
+    }
+  }
   return left;
 }
 

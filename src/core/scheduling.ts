@@ -38,6 +38,14 @@ export interface Speed {
   slowness: number;
 }
 
+/** Of the logarithm of measured ÷ expected run time. */
+export interface ErrorSpread {
+  samples: number;
+  mean: number;
+  /** sum of squared distances from the mean */
+  squares: number;
+}
+
 export interface Scheduling {
   order: Order | null;
   /** how `auto` orders the classes of each workflow at present */
@@ -49,6 +57,8 @@ export interface Scheduling {
   /** the inputs of a task; null while nobody knows them */
   inputs: ((workflow: number, task: number) => readonly TaskInput[]) | null;
   speeds: Map<number, Speed>;
+  /** how far expected run times are off, by workflow */
+  errors: Map<number, ErrorSpread>;
   /** by worker */
   reservations: Map<number, Reservation>;
   /** workers that may hold more than they run */
@@ -70,6 +80,7 @@ export function createScheduling(seed: number): Scheduling {
     cached: new Map(),
     inputs: null,
     speeds: new Map(),
+    errors: new Map(),
     reservations: new Map(),
     ahead: new Set(),
     random: seed >>> 0,

@@ -4,8 +4,10 @@
  */
 import { attemptKey } from "./attempts.ts";
 import type { Core } from "./core.ts";
-import type { Tasks } from "./tasks.ts";
-import { classOf, ownAttempt } from "./tasks.ts";
+import type { ReadyClass } from "./ready.ts";
+import { heldClass } from "./allocate.ts";
+import type { Spare, Tasks } from "./tasks.ts";
+import { ownAttempt } from "./tasks.ts";
 
 export function isSpare(tasks: Tasks, worker: number, task: number, attempt: number): boolean {
   if (tasks.spares.size === 0) return false;
@@ -13,9 +15,17 @@ export function isSpare(tasks: Tasks, worker: number, task: number, attempt: num
   return spare !== undefined && spare.worker === worker && spare.attempt === attempt;
 }
 
-/** The spare is gone; the numbers handed out stay. */
-export function forgetSpare(tasks: Tasks, task: number): void {
+/** The spare is gone; the numbers handed out stay. Answers the class whose room it had. */
+export function forgetSpare(tasks: Tasks, task: number): ReadyClass {
+  const { cls } = tasks.spares.get(task)!;
   tasks.spares.delete(task);
+  return cls;
+}
+
+/** Owner and class of a task's first attempt are those of its spare now. */
+function own(tasks: Tasks, task: number, { worker, cls }: Spare): void {
+  tasks.owner[task] = worker;
+  if (cls.declared !== null) tasks.handed.set(task, cls);
 }
 
 /** The owner's attempt is gone: the spare, if there is one, takes its place. */
@@ -23,7 +33,7 @@ export function promoteSpare(tasks: Tasks, task: number): boolean {
   const spare = tasks.spares.size > 0 ? tasks.spares.get(task) : undefined;
   tasks.older.delete(task);
   if (!spare) return false;
-  tasks.owner[task] = spare.worker;
+  own(tasks, task, spare);
   if (spare.attempt !== tasks.attempt[task]) tasks.older.set(task, spare.attempt);
   tasks.spares.delete(task);
   return true;
@@ -31,7 +41,11 @@ export function promoteSpare(tasks: Tasks, task: number): boolean {
 
 /** Owner and spare change places. */
 export function swapSpare(tasks: Tasks, task: number): void {
-  const before = { worker: tasks.owner[task]!, attempt: ownAttempt(tasks, task) };
+  const before = {
+    worker: tasks.owner[task]!,
+    attempt: ownAttempt(tasks, task),
+    cls: heldClass(tasks, task),
+  };
   promoteSpare(tasks, task);
   tasks.spares.set(task, before);
 }
@@ -48,7 +62,7 @@ export function dismissSpare(
   tasks.spares.delete(task);
   core.workers
     .get(spare.worker)
-    ?.ghosts.set(attemptKey(tasks.workflow, task, spare.attempt), classOf(tasks, task));
+    ?.ghosts.set(attemptKey(tasks.workflow, task, spare.attempt), spare.cls);
   core.effects.push({
     type: "kill",
     worker: spare.worker,

@@ -1,6 +1,7 @@
 /** What is learned of single workers: how fast they are, and which inputs they have. */
 import type { Core } from "./core.ts";
 import { type Finished, VERDICT_ACCEPTED } from "./events.ts";
+import type { ErrorSpread } from "./scheduling.ts";
 import { OUTCOME_OK } from "./states.ts";
 import { classOf } from "./tasks.ts";
 
@@ -18,7 +19,7 @@ export function observeSpeed(
 ): void {
   const tasks = core.workflows.get(batch.workflow);
   if (!tasks || core.workers.size < 2) return;
-  const { speeds } = core.scheduling;
+  const { speeds, errors } = core.scheduling;
   const size = batch.tasks.length;
   for (let i = 0; i < size; i += Math.ceil(size / LOOKED_AT)) {
     if (verdicts[i] !== VERDICT_ACCEPTED || batch.outcomes[i] !== OUTCOME_OK) continue;
@@ -30,8 +31,26 @@ export function observeSpeed(
     if (!speed) speeds.set(worker, (speed = { samples: 0, slowness: 1 }));
     speed.samples++;
     const relative = batch.wallUs[i]! / expectedUs;
+    let error = errors.get(batch.workflow);
+    if (!error) errors.set(batch.workflow, (error = { samples: 0, mean: 0, squares: 0 }));
+    noteError(error, Math.log(Math.max(relative, 1e-6)));
     speed.slowness += (relative - speed.slowness) / Math.min(speed.samples + 1, MEMORY);
   }
+}
+
+/** Welford's running variance. */
+function noteError(error: ErrorSpread, value: number): void {
+  error.samples++;
+  const distance = value - error.mean;
+  error.mean += distance / error.samples;
+  error.squares += distance * (value - error.mean);
+}
+
+/** Standard deviation of the logarithm of measured ÷ expected run times: 0 = they are exact, or nothing is known. */
+export function estimateSpread(core: Core, workflow: number): number {
+  const error = core.scheduling.errors.get(workflow);
+  if (!error || error.samples < LEAST_SAMPLES) return 0;
+  return Math.sqrt(error.squares / (error.samples - 1));
 }
 
 /** Less than this is no measurement. */

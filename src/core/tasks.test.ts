@@ -1,8 +1,16 @@
 import { expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { BLOCKED, CANCELED, FAILED, READY, SKIPPED, SUCCEEDED, TASK_STATES } from "./states.ts";
 import { createClass } from "./ready.ts";
-import { createCategory, createTasks, derive, leaveReady, propagate, setState, type Tasks } from "./tasks.ts";
+import {
+  createCategory,
+  createTasks,
+  derive,
+  leaveReady,
+  propagate,
+  setState,
+  type Tasks,
+} from "./tasks.ts";
 import { anyWorkflow, block, upstreamOf, workflowOf } from "./testing/workflows.ts";
 import type { WorkflowDefinition } from "./workflow.ts";
 import { DEFAULT_REQUIREMENT } from "./workflow.ts";

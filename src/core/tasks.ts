@@ -1,4 +1,5 @@
 /** The tasks of one workflow, as columns: some ten bytes a task. */
+import type { Override } from "./allocate.ts";
 import type { FailureCounts } from "./faults.ts";
 import type { Graph } from "./graph.ts";
 import { buildGraph, inDegrees, visitDependents } from "./graph.ts";
@@ -47,6 +48,12 @@ export interface Tasks {
   counts: Int32Array;
   /** class of each block's tasks */
   classes: ReadyClass[];
+  /** some category learns what its tasks are to be given */
+  learns: boolean;
+  /** tasks that get more than others of their block, because that was too little */
+  override: Map<number, Override>;
+  /** class under which live attempts of learning categories were handed out */
+  handed: Map<number, ReadyClass>;
   ended: boolean;
   /** it failed too often: what had not started was canceled */
   brokenOff: boolean;
@@ -55,6 +62,8 @@ export interface Tasks {
 export interface Spare {
   worker: number;
   attempt: number;
+  /** it was handed out under this class */
+  cls: ReadyClass;
 }
 
 /** Number of the attempt that the owner of the task has. */
@@ -97,6 +106,9 @@ export function createTasks(
     again: new Set(),
     counts: new Int32Array(TASK_STATES.length),
     classes,
+    learns: classes.some((cls) => cls.declared !== null),
+    override: new Map(),
+    handed: new Map(),
     ended: false,
     brokenOff: false,
   };
@@ -117,7 +129,8 @@ export function extendTasks(
   tasks.owner.set(owner);
   kept.counts[BLOCKED]! += definition.taskCount - state.length;
   const { counts, failures, recovery, spares, older, notBefore, again, ended, brokenOff } = kept;
-  Object.assign(tasks, { counts, failures, recovery, spares, older });
+  const { override, handed } = kept;
+  Object.assign(tasks, { counts, failures, recovery, spares, older, override, handed });
   Object.assign(tasks, { notBefore, again, ended, brokenOff });
 }
 
@@ -127,7 +140,10 @@ export function setState(tasks: Tasks, task: number, to: number): void {
   tasks.state[task] = to;
 }
 
+/** The class that the task waits in, or will be handed out under next. */
 export function classOf(tasks: Tasks, task: number): ReadyClass {
+  const own = tasks.override.size > 0 ? tasks.override.get(task) : undefined;
+  if (own) return own.cls;
   return tasks.classes.length === 1 ? tasks.classes[0]! : tasks.classes[blockIndex(tasks, task)]!;
 }
 
@@ -215,8 +231,13 @@ export function propagate(tasks: Tasks, task: number, sink: ReadySink): void {
  * Used when a workflow is loaded, and after a reset.
  */
 export function derive(tasks: Tasks, sink: ReadySink): void {
-  const { graph, state, notBefore } = tasks;
+  const { graph, state, notBefore, override } = tasks;
+  const alone = (task: number): boolean => notBefore.has(task) || override.has(task);
   for (const cls of tasks.classes) {
+    cls.ready = 0;
+    cls.queue.clear();
+  }
+  for (const { cls } of override.values()) {
     cls.ready = 0;
     cls.queue.clear();
   }
@@ -232,9 +253,9 @@ export function derive(tasks: Tasks, sink: ReadySink): void {
       // Runs of blocked tasks enter the queue as ranges.
       while (first < end) {
         while (first < end && state[first] !== BLOCKED) first++;
-        if (notBefore.has(first)) makeReady(tasks, first++, false, sink);
+        if (first < end && alone(first)) makeReady(tasks, first++, false, sink);
         let last = first;
-        while (last < end && state[last] === BLOCKED && !notBefore.has(last)) last++;
+        while (last < end && state[last] === BLOCKED && !alone(last)) last++;
         if (last > first) {
           const count = last - first;
           state.fill(READY, first, last);
@@ -267,5 +288,5 @@ export function hasWorkLeft(tasks: Tasks): boolean {
 }
 
 export function createCategory(name: string): Category {
-  return { name, watch: null, samples: 0, meanWallUs: 0, maxConcurrent: null };
+  return { name, watch: null, learning: null, samples: 0, meanWallUs: 0, maxConcurrent: null };
 }

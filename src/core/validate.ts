@@ -2,10 +2,11 @@
  * Everything that has to be true of a core between two steps. Throws with a sentence that names the place. For tests: it looks at
  * every task and every edge.
  */
+import { heldClass } from "./allocate.ts";
 import type { Core, WorkerState } from "./core.ts";
 import { blockOf, inDegrees, visitDependents } from "./graph.ts";
 import type { ReadyClass } from "./ready.ts";
-import { freeOf, take } from "./resources.ts";
+import { amountOf, freeOf, take } from "./resources.ts";
 import { checkScheduling } from "./validate-scheduling.ts";
 import {
   ASSIGNED,
@@ -34,6 +35,7 @@ export function validate(core: Core, expectations: Expectations = {}): void {
     checkOwners(core, tasks, expectations, held);
     checkSpares(core, tasks, held);
     checkAttempts(tasks);
+    checkAllocations(core, tasks);
     if (!tasks.graph.empty) checkGraph(tasks);
     if (tasks.ended !== !hasWorkLeft(tasks))
       fail(tasks, `ended is ${tasks.ended}, yet it has ${tasks.ended ? "" : "no "}work left`);
@@ -67,6 +69,7 @@ function checkCounts(tasks: Tasks): void {
 
 function checkClasses(core: Core, tasks: Tasks): void {
   const classes = new Set(tasks.classes);
+  for (const { cls } of tasks.override.values()) classes.add(cls);
   const ready = new Map<ReadyClass, number>();
   const queued = new Uint8Array(tasks.state.length);
   for (const cls of classes) {
@@ -75,16 +78,17 @@ function checkClasses(core: Core, tasks: Tasks): void {
       for (let task = first; task < end; task++) {
         if (tasks.state[task] !== READY || tasks.notBefore.has(task)) continue;
         if (queued[task]) fail(tasks, `${nameOf(tasks, task)} is queued twice`);
-        if (tasks.classes[blockOf(tasks.graph.blockFirst, task)] !== cls)
+        if (classOf(tasks, task) !== cls)
           fail(tasks, `${nameOf(tasks, task)} is queued in class ${cls.id} of another block`);
         queued[task] = 1;
       }
   }
   tasks.definition.blocks.forEach((block, index) => {
-    const cls = tasks.classes[index]!;
+    const shared = tasks.classes[index]!;
     for (let task = block.first; task < block.first + block.count; task++) {
       if (tasks.state[task] !== READY || tasks.notBefore.has(task)) continue;
       if (!queued[task]) fail(tasks, `${nameOf(tasks, task)} is in no queue`);
+      const cls = tasks.override.get(task)?.cls ?? shared;
       ready.set(cls, ready.get(cls)! + 1);
     }
   });
@@ -116,17 +120,13 @@ function checkOwners(
       fail(tasks, `${nameOf(tasks, task)} is held by a worker that is gone`);
     const classes = held.get(owner) ?? new Map<ReadyClass, number>();
     held.set(owner, classes);
-    const cls = tasks.classes[blockOf(tasks.graph.blockFirst, task)]!;
+    const cls = heldClass(tasks, task);
     classes.set(cls, (classes.get(cls) ?? 0) + 1);
   }
 }
 
 /** Duplicates count on their workers like other attempts of their class. */
-function checkSpares(
-  core: Core,
-  tasks: Tasks,
-  held: Map<number, Map<ReadyClass, number>>,
-): void {
+function checkSpares(core: Core, tasks: Tasks, held: Map<number, Map<ReadyClass, number>>): void {
   for (const [task, spare] of tasks.spares) {
     if (tasks.owner[task] === 0) fail(tasks, `${nameOf(tasks, task)} has a duplicate and no owner`);
     if (tasks.owner[task] === spare.worker)
@@ -139,7 +139,7 @@ function checkSpares(
       fail(tasks, `${nameOf(tasks, task)} has a duplicate on a worker that is gone`);
     const classes = held.get(spare.worker) ?? new Map<ReadyClass, number>();
     held.set(spare.worker, classes);
-    const cls = classOf(tasks, task);
+    const { cls } = spare;
     classes.set(cls, (classes.get(cls) ?? 0) + 1);
   }
 }
@@ -164,6 +164,21 @@ function checkAttempts(tasks: Tasks): void {
     if (own > allowed)
       fail(tasks, `${nameOf(tasks, task)} failed ${own} times with ${retries} retries`);
   }
+}
+
+/** Only live (and dying) attempts have been given anything, and only tasks of learning categories are given more than others. */
+function checkAllocations(core: Core, tasks: Tasks): void {
+  for (const [task, cls] of tasks.handed) {
+    if (tasks.owner[task] === 0) fail(tasks, `${nameOf(tasks, task)} was given room, and has no attempt`);
+    if (cls.declared === null)
+      fail(tasks, `${nameOf(tasks, task)} was given room under class ${cls.id}, which does not learn`);
+  }
+  for (const [task, { cls, resource, exceeded }] of tasks.override)
+    if (cls.requirement[resource] <= exceeded && core.workers.size > 0)
+      fail(tasks, `${nameOf(tasks, task)} is given ${cls.requirement[resource]}, it had ${exceeded}`);
+  for (const cls of tasks.classes)
+    if (cls.declared !== null && cls.category.learning?.current.has(cls) !== true)
+      fail(tasks, `class ${cls.id} is of a category that learns, and is not the one it uses`);
 }
 
 function checkGraph(tasks: Tasks): void {
@@ -211,7 +226,10 @@ function checkGraph(tasks: Tasks): void {
       if (now === BLOCKED && waiting[task] === 0)
         fail(tasks, `${nameOf(tasks, task)} waits for nothing`);
       if (now === READY && waiting[task] !== 0)
-        fail(tasks, `${nameOf(tasks, task)} is ready, but ${waiting[task]} upstream have not ended`);
+        fail(
+          tasks,
+          `${nameOf(tasks, task)} is ready, but ${waiting[task]} upstream have not ended`,
+        );
       if (tasks.waiting[task] !== waiting[task])
         fail(
           tasks,
@@ -227,13 +245,11 @@ function checkOrder(core: Core): void {
   if (!order) return;
   const ordered = new Set(order.turns.map(({ cls }) => cls));
   for (const cls of core.active)
-    if (!ordered.has(cls)) throw new Error(`class ${cls.id} is active and has no place in the order`);
+    if (!ordered.has(cls))
+      throw new Error(`class ${cls.id} is active and has no place in the order`);
 }
 
-function checkWorker(
-  worker: WorkerState,
-  held: ReadonlyMap<ReadyClass, number> = new Map(),
-): void {
+function checkWorker(worker: WorkerState, held: ReadonlyMap<ReadyClass, number> = new Map()): void {
   const say = (sentence: string): never => {
     throw new Error(`worker ${worker.id}: ${sentence}`);
   };
@@ -271,5 +287,5 @@ function checkWorker(
   check("disk", free.diskBytes, worker.free.diskBytes);
   check("gpus", free.gpus, worker.free.gpus);
   for (const name of new Set([...Object.keys(free.custom), ...Object.keys(worker.free.custom)]))
-    check(name, free.custom[name] ?? 0, worker.free.custom[name] ?? 0);
+    check(name, amountOf(free.custom, name), amountOf(worker.free.custom, name));
 }

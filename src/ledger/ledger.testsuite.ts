@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Ledger } from "./ledger.ts";
 import { arrayWorkflow, OPTIONS } from "./testing/samples.ts";
+import { claimTests } from "./testing/claims.testsuite.ts";
 import { recordTests } from "./testing/records.testsuite.ts";
 import { replaceTests } from "./testing/replace.testsuite.ts";
 import { workflowTests } from "./testing/workflows.testsuite.ts";
@@ -72,5 +73,6 @@ export function testLedger(subject: LedgerUnderTest): void {
     workflowTests(bench);
     recordTests(bench);
     replaceTests(bench);
+    claimTests(bench);
   });
 }

@@ -69,6 +69,20 @@ export type LedgerRecord =
   /** the workflow has nothing left to do, or goes on again (null) */
   | { kind: "ended"; workflow: number; atMs: number | null }
   | { kind: "worker"; worker: number; instance: string; host: string; pid: number; atMs: number }
+  /** a new claim, or a new lease for it */
+  | {
+      kind: "claim";
+      claim: string;
+      workflow: number;
+      worker: number;
+      leaseMs: number | null;
+    }
+  | { kind: "claim_started"; claim: string; task: number }
+  | { kind: "claim_ended"; claim: string; atMs: number }
+  /** what was answered under an idempotency key */
+  | { kind: "answer"; key: string; status: number; body: string; atMs: number }
+  /** claims that ended and answers that were given before */
+  | { kind: "forget_claims"; beforeMs: number }
   /** fingerprints of declared files when a task succeeded, for "unchanged" */
   | { kind: "files"; workflow: number; task: number; files: readonly FileStamp[] };
 
@@ -106,6 +120,24 @@ export interface WorkflowHistory {
   >;
   /** handed out and not known to have ended: worker, task, attempt */
   assigned: Iterable<readonly [worker: number, task: number, attempt: number]>;
+}
+
+/** A claim of a runner that polls. Its tasks are the assignments of its worker, whose number is used for one open claim at a time. */
+export interface ClaimRow {
+  id: string;
+  workflow: number;
+  worker: number;
+  /** null = none was asked for */
+  leaseMs: number | null;
+  endedMs: number | null;
+  /** tasks its runner has started, in order; empty once it has ended */
+  started: number[];
+}
+
+export interface AnswerRow {
+  status: number;
+  body: string;
+  atMs: number;
 }
 
 export interface Ledger {
@@ -150,6 +182,9 @@ export interface Ledger {
   /** registers a worker process; returns its ledger id */
   addWorker(instance: string, host: string, pid: number, nowMs: number): number;
   workerHost(worker: number): string | null;
+  /** open ones, and ended ones that are not forgotten yet, by worker */
+  claims(): ClaimRow[];
+  answer(key: string): AnswerRow | null;
   /** counts accepted completions by reading them back (bench, doctor) */
   countResults(workflow: number): number;
   /** forgets assignments of a workflow once all have ended or been recorded as lost */

@@ -42,6 +42,7 @@ function check(frame: unknown): void {
       number(loose, "workflow");
       number(loose, "task");
       number(loose, "attempt");
+      if (loose["at"] !== undefined && number(loose, "at") < 0) throw wrong("at");
       if (loose["stream"] !== "stdout" && loose["stream"] !== "stderr") throw wrong("stream");
       if (!(loose["data"] instanceof Uint8Array)) throw wrong("data");
       return;

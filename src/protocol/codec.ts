@@ -132,7 +132,8 @@ function unpackColumn(packed: Packed, binary: Uint8Array): unknown {
   if (!Number.isInteger(of) || of < 0 || of > MAX_MESSAGE_BYTES) throw new Error("bad column");
   const start = binary.byteOffset + packed.at;
   const inside = (bytes: number): void => {
-    if (!(packed.at >= 0 && packed.at + bytes <= binary.length)) throw new Error("column is cut off");
+    if (!(packed.at >= 0 && packed.at + bytes <= binary.length))
+      throw new Error("column is cut off");
   };
   switch (packed.$) {
     case "b":

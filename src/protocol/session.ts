@@ -88,6 +88,8 @@ export type ToServer =
   /** output beyond what travels with the result, in order, ahead of it */
   | {
       type: "spill";
+      /** position in the stream, where a connection may break and everything be sent again; absent = after what came before */
+      at?: number;
       workflow: number;
       task: number;
       attempt: number;

@@ -156,8 +156,8 @@ export class Engine {
     this.#rows.set(id, row);
     const definition = this.ledger.definition(id);
     const { restored, lost } = restoreWorkflow(this.ledger, row, definition.blocks, lostWorkers);
-    if (lost) {
-      this.ledger.commit([lost]);
+    if (lost.length > 0) {
+      this.ledger.commit(lost);
       this.ledger.clearAssignments(id);
     }
     this.event({ type: "workflow", workflow: id, definition, restored });
@@ -242,7 +242,8 @@ export class Engine {
     const absent = new Set<number>();
     for (const tasks of this.core.workflows.values())
       for (const owner of tasks.owner)
-        if (owner !== 0 && !this.#sessions.has(owner)) absent.add(owner);
+        if (owner !== 0 && !this.#sessions.has(owner) && !this.core.workers.get(owner)?.claim)
+          absent.add(owner);
     return absent;
   }
 
@@ -254,8 +255,16 @@ export class Engine {
   // ---- turns
 
   /** Applies an event of our own in the next turn's transaction. */
-  event(event: CoreEvent): void {
-    this.#perform(apply(this.core, event, this.#options.now()));
+  event(event: CoreEvent): readonly Effect[] {
+    const effects = apply(this.core, event, this.#options.now());
+    this.#perform(effects);
+    this.#schedule();
+    return effects;
+  }
+
+  /** Adds records of our own to the next turn's transaction. */
+  record(...records: LedgerRecord[]): void {
+    this.#records.push(...records);
     this.#schedule();
   }
 
@@ -406,7 +415,14 @@ export class Engine {
         );
         break;
       case "spill":
-        this.#spill.append(frame.workflow, frame.task, frame.attempt, frame.stream, frame.data);
+        this.#spill.append(
+          frame.workflow,
+          frame.task,
+          frame.attempt,
+          frame.stream,
+          frame.data,
+          frame.at ?? null,
+        );
         break;
       case "live":
         this.live.arrived(frame);
@@ -505,13 +521,14 @@ export class Engine {
     const accepted =
       kept === batch ? verdicts : verdicts.filter((verdict) => verdict !== VERDICT_SUPERSEDED);
     const { workflow } = batch;
+    for (const { at } of batch.outputs)
+      this.#spill.finish(workflow, batch.tasks[at]!, batch.attempts[at]!);
     if (kept.tasks.length === 0) return;
     const outputs: OutputRow[] = kept.outputs.map(({ at, ...rest }) => ({
       task: kept.tasks[at]!,
       attempt: kept.attempts[at]!,
       ...rest,
     }));
-    for (const row of outputs) this.#spill.finish(workflow, row.task, row.attempt);
     this.#records.push({
       kind: "finished",
       workflow,
@@ -535,6 +552,7 @@ export class Engine {
     const { workflow, worker, tasks, attempts, outcome } = effect;
     const number = outcome === "preempted" ? PREEMPTED : WORKER_LOST;
     const record = lostRecord(workflow, worker, tasks, attempts, number);
+    tasks.forEach((task, i) => this.#spill.finish(workflow, task, attempts[i]!));
     this.#records.push({ ...record, accepted: effect.verdicts, messages: effect.reasons });
     this.attemptsEnded.set(workflow, (this.attemptsEnded.get(workflow) ?? 0) + tasks.length);
     if (this.live.any) this.live.finished(workflow, tasks, attempts);

@@ -40,7 +40,7 @@ test("a new workflow has nothing to restore", () => {
   const { restored, lost } = restoreWorkflow(ledger, row, blocks, true);
   expect([...restored.states]).toEqual(Array.from({ length: 6 }, () => BLOCKED));
   expect([...restored.attempts]).toEqual([0, 0, 0, 0, 0, 0]);
-  expect([restored.failures.size, restored.live, lost]).toEqual([0, [], null]);
+  expect([restored.failures.size, restored.live, lost]).toEqual([0, [], []]);
 });
 
 test("results, failures and cancellations come back; the highest attempt number counts", () => {
@@ -71,7 +71,7 @@ test("attempts in flight are live, those that ended are not", () => {
     assigned([2], 2, 5),
   ]);
   const { restored, lost } = restoreWorkflow(ledger, row, blocks, false);
-  expect(lost).toBeNull();
+  expect(lost).toEqual([]);
   expect(restored.live.toSorted(([, x], [, y]) => x - y)).toEqual([
     [5, 2, 2],
     [3, 3, 1],
@@ -86,17 +86,17 @@ test("an attempt that was given back and handed out again under its number has i
 });
 
 test("with the workers gone, attempts in flight become a record that they were lost", () => {
-  ledger.commit([assigned([0, 1], 1), finished(row.id, [0])]);
+  ledger.commit([assigned([0, 1], 1), assigned([2], 1, 8), finished(row.id, [0])]);
   const { restored, lost } = restoreWorkflow(ledger, row, blocks, true);
   expect(restored.live).toEqual([]);
-  expect([...restored.attempts]).toEqual([1, 1, 0, 0, 0, 0]);
-  ledger.commit([lost!]);
+  expect([...restored.attempts]).toEqual([1, 1, 1, 0, 0, 0]);
+  ledger.commit(lost);
   ledger.clearAssignments(row.id);
   expect(ledger.attemptsOf(row.id, 1)).toMatchObject([
     { attempt: 1, outcome: outcomeIndex("worker_lost"), startedMs: null },
   ]);
   const again = restoreWorkflow(ledger, row, blocks, true);
-  expect(again.lost).toBeNull();
-  expect([...again.restored.attempts]).toEqual([1, 1, 0, 0, 0, 0]);
+  expect(again.lost).toEqual([]);
+  expect([...again.restored.attempts]).toEqual([1, 1, 1, 0, 0, 0]);
   expect([...again.restored.states.subarray(0, 2)]).toEqual([SUCCEEDED, BLOCKED]);
 });

@@ -19,7 +19,7 @@ export function restoreWorkflow(
   row: WorkflowRow,
   blocks: readonly Block[],
   lostWorkers: boolean,
-): { restored: Restored; lost: LedgerRecord | null } {
+): { restored: Restored; lost: LedgerRecord[] } {
   const states = new Uint8Array(row.taskCount);
   const attempts = new Uint16Array(row.taskCount);
   const history = ledger.history(row.id);
@@ -49,17 +49,15 @@ export function restoreWorkflow(
   if (!lostWorkers || live.length === 0)
     return {
       restored: { states, attempts, failures, recovery, live: lostWorkers ? [] : live },
-      lost: null,
+      lost: [],
     };
   return {
     restored: { states, attempts, failures, recovery, live: [] },
-    lost: lostRecord(
-      row.id,
-      live[0]![0],
-      live.map(([, task]) => task),
-      live.map(([, , attempt]) => attempt),
-      WORKER_LOST,
-    ),
+    lost: [...Map.groupBy(live, ([worker]) => worker)].map(([worker, its]) => {
+      const tasks = its.map(([, task]) => task);
+      const lost = its.map(([, , attempt]) => attempt);
+      return lostRecord(row.id, worker, tasks, lost, WORKER_LOST);
+    }),
   };
 }
 

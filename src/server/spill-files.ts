@@ -3,19 +3,29 @@
  * Where the disk is full the rest waits in memory, and no result is accepted before it is stored. What cannot be stored for
  * another reason is cut, and the run goes on: the result says how much was written, the file how much was kept.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
+import { closeSync, constants, fsyncSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { HoldallError } from "../core/error.ts";
 
 /** In place of a descriptor: the file could not be written on. */
 const CUT = -1;
+/** Never truncated: a worker that comes back sends again what may be here and accepted already. */
+const FLAGS: number = constants.O_WRONLY | constants.O_CREAT;
+
+interface Part {
+  data: Uint8Array;
+  /** position in the file */
+  at: number;
+}
 
 export class SpillFiles {
   readonly #folder: string;
   readonly #open = new Map<string, number>();
   readonly #toSync = new Set<string>();
   /** what waits for space: at most what is kept of the attempts' outputs (16 MiB a stream) */
-  readonly #waiting = new Map<string, Uint8Array[]>();
+  readonly #waiting = new Map<string, Part[]>();
+  /** where output that comes without a position goes */
+  readonly #ends = new Map<string, number>();
   /** folders that have got a file since they were made durable */
   readonly #folders = new Set<string>();
 
@@ -28,34 +38,39 @@ export class SpillFiles {
     return join(this.#folder, String(workflow), `${task}.${attempt}.${ending}`);
   }
 
+  /** `position` in the stream; null = after what came before. The same again at the same place changes nothing. */
   append(
     workflow: number,
     task: number,
     attempt: number,
     stream: "stdout" | "stderr",
     data: Uint8Array,
+    position: number | null = null,
   ): void {
     const path = this.path(workflow, task, attempt, stream);
+    const at = position ?? this.#ends.get(path) ?? 0;
+    this.#ends.set(path, at + data.length);
     const waiting = this.#waiting.get(path);
-    if (waiting) waiting.push(data.slice());
-    else this.#write(path, data);
+    if (waiting) waiting.push({ data: data.slice(), at });
+    else this.#write(path, data, at);
   }
 
-  #write(path: string, data: Uint8Array): void {
+  #write(path: string, data: Uint8Array, position: number): void {
     let descriptor = this.#open.get(path);
     if (descriptor === CUT) return;
     let at = 0;
     try {
       if (descriptor === undefined) {
         mkdirSync(dirname(path), { recursive: true });
-        descriptor = openSync(path, "w", 0o600);
+        descriptor = openSync(path, FLAGS, 0o600);
         this.#open.set(path, descriptor);
         this.#folders.add(dirname(path));
       }
-      while (at < data.length) at += writeSync(descriptor, data, at);
+      while (at < data.length)
+        at += writeSync(descriptor, data, at, data.length - at, position + at);
     } catch (error) {
       if (isFull(error)) {
-        this.#waiting.set(path, [data.slice(at)]);
+        this.#waiting.set(path, [{ data: data.slice(at), at: position + at }]);
         return;
       }
       // Nothing may follow a gap.
@@ -90,6 +105,7 @@ export class SpillFiles {
       const descriptor = this.#open.get(path)!;
       if (descriptor !== CUT) makeDurable(descriptor, path);
       this.#open.delete(path);
+      this.#ends.delete(path);
       this.#toSync.delete(path);
     }
     for (const folder of this.#folders) {
@@ -98,10 +114,10 @@ export class SpillFiles {
     }
   }
 
-  #writeWaiting(path: string, parts: readonly Uint8Array[]): void {
+  #writeWaiting(path: string, parts: readonly Part[]): void {
     this.#waiting.delete(path);
     for (const [i, part] of parts.entries()) {
-      this.#write(path, part);
+      this.#write(path, part.data, part.at);
       const left = this.#waiting.get(path);
       if (!left) continue;
       left.push(...parts.slice(i + 1));

@@ -13,6 +13,8 @@
  * was declared lost), only a new hello renews the lease.
  */
 
+import { createReach, type Reach } from "./reach.ts";
+
 export interface BeatStart {
   type: "start";
   /** ws:// or wss://, with instance, host and pid */
@@ -28,7 +30,7 @@ export type ToBeat = BeatStart | { type: "fenced" } | { type: "hello" } | { type
 export type FromBeat = { type: "fence" };
 
 /** Runs inside the thread. Its text is the thread's whole program: it may use globals only. */
-export function beatThread(): void {
+export function beatThread(reach: Reach): void {
   const scope = globalThis as unknown as {
     postMessage(message: FromBeat): void;
     onmessage: ((event: { data: ToBeat }) => void) | null;
@@ -83,21 +85,7 @@ export function beatThread(): void {
       if (probeMs === atMs) probeMs = null;
       if (!disowned) confirm(atMs);
     };
-    Bun.connect({
-      hostname: start!.hostname,
-      port: start!.port,
-      socket: {
-        open(connection) {
-          answered();
-          connection.end();
-        },
-        data() {},
-        error() {},
-        connectError() {},
-      },
-    }).catch((error: { code?: string }) => {
-      if (error.code === "ECONNREFUSED") answered();
-    });
+    reach(start!.hostname, start!.port, answered);
   }
 
   function tick(): void {
@@ -166,7 +154,9 @@ export interface BeatThread {
 
 /** `onFence` must have ended all attempts (SIGKILL sent) when it returns. */
 export function startBeatThread(onFence: () => void): BeatThread {
-  const program = new Blob([`(${beatThread.toString()})();`], { type: "text/javascript" });
+  const program = new Blob([`(${beatThread.toString()})((${createReach.toString()})());`], {
+    type: "text/javascript",
+  });
   const url = URL.createObjectURL(program);
   const thread = new Worker(url, { smol: true });
   const post = (message: ToBeat): void => thread.postMessage(message);

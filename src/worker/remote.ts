@@ -8,6 +8,7 @@ import { decodeFrames } from "../protocol/codec.ts";
 import { type Offer, SESSION_VERSION, type ToServer, type ToWorker } from "../protocol/session.ts";
 import { BEAT_PATH, CLOSE, messagesOf, SESSION_PATH } from "../protocol/session-socket.ts";
 import { startBeatThread } from "./beat-thread.ts";
+import { KeptSpills } from "./kept-spills.ts";
 import type { Worker } from "./worker.ts";
 
 export interface RemoteOptions {
@@ -18,6 +19,8 @@ export interface RemoteOptions {
   host: string;
   pid: number;
   offer: Offer;
+  /** of its own, for output that the server may have to get again */
+  folder: string;
   /** makes the worker; its frames go to `send` */
   worker(send: (frames: readonly ToServer[]) => void): Worker;
   /** heartbeats from a thread (default), or from the main loop: for benchmarks with many sessions in a process */
@@ -43,8 +46,6 @@ const BACK_OFF_MIN_MS = 100;
 const BACK_OFF_MAX_MS = 5000;
 /** How long a stopped worker tries to hand over what it has. */
 const STOP_LIMIT_MS = 3000;
-/** Output sent ahead that waits for a connection; more is cut from its log. */
-const KEPT_SPILL_BYTES: number = 64 * 1024 * 1024;
 
 type ClientSocket = WebSocket & {
   ping(): void;
@@ -61,8 +62,7 @@ export function connectWorker(options: RemoteOptions): RemoteWorker {
   let everConnected = false;
   let failures = 0;
   let done = false;
-  let spills: ToServer[] = [];
-  let spillBytes = 0;
+  const kept = new KeptSpills(options.folder);
   let heartbeatMs = 5000;
   let lossMs = 15_000;
   let heardMs = performance.now();
@@ -83,13 +83,9 @@ export function connectWorker(options: RemoteOptions): RemoteWorker {
         });
 
   function send(frames: readonly ToServer[]): void {
-    if (ready) return transmit(frames);
-    // Results are kept until acknowledged anyway, and the next hello says the rest; output is nowhere else.
-    for (const frame of frames) {
-      if (frame.type !== "spill" || spillBytes > KEPT_SPILL_BYTES) continue;
-      spills.push(frame);
-      spillBytes += frame.data.length;
-    }
+    // Without a connection results are kept anyway, and the next hello says the rest.
+    const passed = frames.map((frame) => kept.pass(frame));
+    if (ready) transmit(passed);
   }
 
   function transmit(frames: readonly object[]): void {
@@ -148,10 +144,7 @@ export function connectWorker(options: RemoteOptions): RemoteWorker {
       },
     ]);
     ready = true;
-    const kept = spills;
-    spills = [];
-    spillBytes = 0;
-    transmit(kept);
+    for (const frame of kept.all()) transmit([frame]);
     worker.resend();
     if (leaving) transmit([{ type: "leaving" }]);
     // Said before, and perhaps never heard.
@@ -159,7 +152,10 @@ export function connectWorker(options: RemoteOptions): RemoteWorker {
   }
 
   function received(frames: readonly ToWorker[]): void {
-    for (const frame of frames) if (frame.type === "welcome") welcomed(frame);
+    for (const frame of frames) {
+      if (frame.type === "welcome") welcomed(frame);
+      else if (frame.type === "ack") kept.acknowledged(frame.seq);
+    }
     worker.receive(frames);
   }
 

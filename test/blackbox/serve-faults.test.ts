@@ -3,7 +3,16 @@
 import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { isAlive, ledgerRows, linesOf, logs, run, tasks, until } from "../support/holdall.ts";
+import {
+  isAlive,
+  ledgerRows,
+  linesOf,
+  logs,
+  run,
+  tasks,
+  until,
+  untilFile,
+} from "../support/holdall.ts";
 import { openProxy } from "../support/proxy.ts";
 import { scratchDir } from "../support/scratch.ts";
 import { connectedWorker, type Serving, serve, untilConnected, worker } from "../support/server.ts";
@@ -235,4 +244,26 @@ test("a connection that breaks for a moment: nothing is lost, the same attempt g
   expect(started(cwd).sort()).toEqual(["0.1", "1.1"]);
   proxy.close();
   expect(await lossesOf(server)).toEqual([]);
+}, 60_000);
+
+test("long output survives the death of the server in the middle of it", async () => {
+  const cwd = scratchDir();
+  const first = await serve(cwd, BEAT);
+  await connectedWorker(first, cwd, ["--cpus", "1"]);
+  const command =
+    "seq 1 30000; echo 1 > one; until [ -e two ]; do sleep 0.02; done; seq 30001 60000; echo 3 > three; until [ -e four ]; do sleep 0.02; done; echo end";
+  await run(cwd, ["submit", "--name", "big", "--", "sh", "-c", command]);
+  await untilFile(join(cwd, "one"));
+  await end(first);
+  writeFileSync(join(cwd, "two"), "");
+  await untilFile(join(cwd, "three"));
+  const second = await serve(cwd, BEAT);
+  writeFileSync(join(cwd, "four"), "");
+  await waitAll(cwd);
+  const rows = await tasks(cwd);
+  const [name] = Object.keys(rows);
+  expect(rows[name!]!.attempts).toBe(1);
+  const wanted = `${Array.from({ length: 60000 }, (_, i) => i + 1).join("\n")}\nend\n`;
+  expect((await logs(cwd, name!)) === wanted).toBe(true);
+  expect(await lossesOf(second)).toEqual([]);
 }, 60_000);

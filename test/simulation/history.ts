@@ -6,21 +6,26 @@ import { OUTCOME_OK, OUTCOMES, OWN_FAILURES, outcomeIndex } from "../../src/core
 import { upstreamOf } from "../../src/core/testing/workflows.ts";
 import type { BlockPolicy, WorkflowDefinition } from "../../src/core/workflow.ts";
 import type { LedgerRecord } from "../../src/ledger/ledger.ts";
+import { EXITS } from "./worker.ts";
 
 const WORKER_LOST = outcomeIndex("worker_lost");
 const PREEMPTED = outcomeIndex("preempted");
-const OWN = OUTCOMES.map((outcome) => OWN_FAILURES.has(outcome));
 
 interface TaskHistory {
   /** highest attempt handed out */
   last: number;
-  live: { attempt: number; worker: number } | null;
+  /** attempts that may be alive, with their workers: one, or two where a duplicate was started */
+  live: Map<number, number>;
   ended: Set<number>;
+  /** attempts that another one of their task was faster than: they are answered `superseded`, and recorded nowhere */
+  beaten: Set<number>;
+  /** it had two attempts at a time: a restarted server counts failures that decided nothing */
+  doubled: boolean;
   /** outcome of the accepted completion */
   result: number | null;
   canceled: boolean;
-  /** own failures since the last reset */
-  failures: number;
+  /** failures since the last reset, by what they drew on */
+  used: Map<string, number>;
 }
 
 interface WorkflowHistory {
@@ -33,6 +38,16 @@ interface WorkflowHistory {
   ended: boolean;
 }
 
+/** Records of what becomes of tasks. */
+type TaskRecord = Extract<
+  LedgerRecord,
+  { kind: "assigned" | "finished" | "canceled" | "reset" | "ended" }
+>;
+
+function isOfTasks(record: LedgerRecord): record is TaskRecord {
+  return ["assigned", "finished", "canceled", "reset", "ended"].includes(record.kind);
+}
+
 export interface Witness {
   /** how the attempt really ended; undefined while it has not */
   outcome(workflow: number, task: number, attempt: number): number | undefined;
@@ -40,6 +55,8 @@ export interface Witness {
   started(workflow: number, task: number, attempt: number): boolean;
   /** whether it runs or waits on a worker that is alive */
   exists(workflow: number, task: number, attempt: number): boolean;
+  /** whether the command that had to succeed before it failed */
+  recoveryFailed(workflow: number, task: number, attempt: number): boolean;
   /** the scheduler a worker was started by */
   schedulerOf(worker: number): string | null | undefined;
 }
@@ -65,11 +82,13 @@ export class History {
       policies,
       tasks: policies.map(() => ({
         last: 0,
-        live: null,
+        live: new Map(),
         ended: new Set(),
+        beaten: new Set(),
+        doubled: false,
         result: null,
         canceled: false,
-        failures: 0,
+        used: new Map(),
       })),
       skipped: null,
       ended: false,
@@ -79,17 +98,14 @@ export class History {
   /** Records that became durable together. */
   committed(records: readonly LedgerRecord[]): void {
     for (const record of records) {
-      if (record.kind === "worker" || record.kind === "files") continue;
+      if (!isOfTasks(record)) continue;
       const history = this.#workflows.get(record.workflow);
       if (!history) throw new Error(`a record of workflow ${record.workflow}, which is not stored`);
       this.#record(history, record);
     }
   }
 
-  #record(
-    history: WorkflowHistory,
-    record: Exclude<LedgerRecord, { kind: "worker" | "files" }>,
-  ): void {
+  #record(history: WorkflowHistory, record: TaskRecord): void {
     switch (record.kind) {
       case "assigned":
         record.tasks.forEach((task, i) =>
@@ -119,12 +135,13 @@ export class History {
           const each = history.tasks[task]!;
           if (each.result === null && !each.canceled)
             throw new Error(`task ${task} is reset and has not ended`);
-          if (each.live && this.#witness.exists(record.workflow, task, each.live.attempt))
-            throw new Error(`task ${task} is reset while an attempt is alive`);
-          each.live = null;
+          for (const attempt of each.live.keys())
+            if (this.#witness.exists(record.workflow, task, attempt))
+              throw new Error(`task ${task} is reset while attempt ${attempt} is alive`);
+          each.live.clear();
           each.result = null;
           each.canceled = false;
-          each.failures = 0;
+          each.used.clear();
           history.skipped = null;
         }
         return;
@@ -134,7 +151,9 @@ export class History {
         this.#forgetUnborn(record.workflow, history);
         history.tasks.forEach((_, task) => {
           if (!this.#hasEnded(history, task))
-            throw new Error(`workflow ${record.workflow} is said to have ended, task ${task} has not`);
+            throw new Error(
+              `workflow ${record.workflow} is said to have ended, task ${task} has not`,
+            );
         });
     }
   }
@@ -142,10 +161,14 @@ export class History {
   /** Attempts that were handed out and never arrived, or were given back before they began, are recorded nowhere. */
   #forgetUnborn(workflow: number, history: WorkflowHistory): void {
     history.tasks.forEach((each, task) => {
-      const attempt = each.live?.attempt;
       // That of a canceled task may still be on its way, and will be recorded when it has been killed.
-      if (attempt === undefined || each.canceled || this.#witness.started(workflow, task, attempt)) return;
-      if (!this.#witness.exists(workflow, task, attempt)) each.live = null;
+      if (each.canceled) return;
+      for (const attempt of each.live.keys())
+        if (
+          !this.#witness.started(workflow, task, attempt) &&
+          !this.#witness.exists(workflow, task, attempt)
+        )
+          each.live.delete(attempt);
     });
     history.skipped = null;
   }
@@ -159,16 +182,20 @@ export class History {
   ): void {
     const each = history.tasks[task]!;
     const what = `attempt ${attempt} of task ${task}`;
+    const { onUpstreamFailure, scheduler, category } = history.policies[task]!;
+    const duplicates = (history.definition.categories?.[category]?.speculate ?? null) !== null;
     // One that never arrived, or was given back before it started, is recorded nowhere.
-    if (each.live && this.#witness.exists(workflow, task, each.live.attempt))
-      throw new Error(`${what} is handed out while ${each.live.attempt} is alive`);
-    each.live = null;
+    for (const other of each.live.keys()) {
+      if (!this.#witness.exists(workflow, task, other)) {
+        if (!duplicates || !this.#witness.started(workflow, task, other)) each.live.delete(other);
+      } else if (!duplicates) throw new Error(`${what} is handed out while ${other} is alive`);
+    }
+    if (each.live.size > 1) throw new Error(`${what} is handed out as the third`);
     const unused = attempt === each.last && !this.#witness.started(workflow, task, attempt);
     if (attempt <= each.last && !unused)
       throw new Error(`${what} is handed out after ${each.last}`);
     history.skipped = null;
     if (this.#hasEnded(history, task)) throw new Error(`${what} is handed out after its end`);
-    const { onUpstreamFailure, scheduler } = history.policies[task]!;
     for (const before of history.upstream[task]!) {
       if (!this.#hasEnded(history, before))
         throw new Error(`${what} is handed out before task ${before} has ended`);
@@ -179,7 +206,8 @@ export class History {
     if (scheduler !== null && bound !== scheduler)
       throw new Error(`${what} is bound to ${scheduler}, its worker belongs to ${bound}`);
     each.last = attempt;
-    each.live = { attempt, worker };
+    each.live.set(attempt, worker);
+    each.doubled ||= each.live.size > 1;
   }
 
   #finished(
@@ -194,38 +222,48 @@ export class History {
     const each = history.tasks[task]!;
     const what = `attempt ${attempt} of task ${task} (${OUTCOMES[outcome]})`;
     const lost = outcome === WORKER_LOST || outcome === PREEMPTED;
-    if (each.live?.attempt !== attempt) {
+    if (!each.live.has(attempt)) {
       // A restarted server cannot know of one that never began that it was given back.
       const never = attempt === each.last && !this.#witness.started(workflow, task, attempt);
-      if (!lost || accepted || each.live || each.ended.has(attempt) || !never)
-        throw new Error(`${what} is recorded, ${each.live ? each.live.attempt : "none"} is live`);
+      if (!lost || accepted || each.live.size > 0 || each.ended.has(attempt) || !never)
+        throw new Error(`${what} is recorded, and not live`);
       each.ended.add(attempt);
       return;
     }
-    if (!lost) {
-      if (each.live.worker !== worker) throw new Error(`${what} came from another worker`);
-      const truth = this.#witness.outcome(workflow, task, attempt);
-      if (truth !== outcome)
-        throw new Error(`${what} really ended as ${truth === undefined ? "nothing" : OUTCOMES[truth]}`);
+    const truth = this.#witness.outcome(workflow, task, attempt);
+    // That it was lost is what the server believes; anything else the worker said.
+    if (outcome !== WORKER_LOST || truth === outcome) {
+      if (truth !== outcome && !lost)
+        throw new Error(
+          `${what} really ended as ${truth === undefined ? "nothing" : OUTCOMES[truth]}`,
+        );
+      if (each.live.get(attempt) !== worker) throw new Error(`${what} came from another worker`);
     }
-    each.live = null;
+    each.live.delete(attempt);
     each.ended.add(attempt);
-    const { retries } = history.policies[task]!;
-    const counts = OWN[outcome]! && !each.canceled;
-    if (counts) each.failures++;
+    history.skipped = null;
+    const recoveryFailed = this.#witness.recoveryFailed(workflow, task, attempt);
+    // While a duplicate is alive nothing is decided by a failure.
+    const decides = !each.canceled && (accepted || each.live.size === 0);
+    const budget =
+      outcome === OUTCOME_OK || !decides ? null : budgetOf(history.policies[task]!, outcome);
+    const used = budget ? (each.used.get(budget.name) ?? 0) + 1 : 0;
+    if (budget) each.used.set(budget.name, used);
     if (!accepted) {
       if (outcome === OUTCOME_OK && !each.canceled) throw new Error(`${what} was not accepted`);
-      if (each.failures > retries)
-        throw new Error(`${what} is to run again, it failed ${each.failures} times already`);
+      if (budget && (used > budget.allowed || recoveryFailed))
+        throw new Error(`${what} is to run again, ${budget.name} allows ${budget.allowed}`);
       return;
     }
     if (each.canceled || each.result !== null)
       throw new Error(`${what} is accepted after the end of its task`);
-    if (lost) throw new Error(`${what} is accepted as a completion`);
-    if (counts && each.failures !== retries + 1)
-      throw new Error(`${what} has failed ${each.failures} times, it has ${retries} retries`);
+    if (budget && used <= budget.allowed && !recoveryFailed && !each.doubled)
+      throw new Error(
+        `${what} is final, ${budget.name} allows ${budget.allowed}, ${used} are used`,
+      );
     each.result = outcome;
-    history.skipped = null;
+    for (const other of each.live.keys()) each.beaten.add(other);
+    each.live.clear();
     this.accepted++;
   }
 
@@ -237,7 +275,11 @@ export class History {
 
   /** Whether the ledger knows how this attempt ended. */
   knows(workflow: number, task: number, attempt: number): boolean {
-    return this.#workflows.get(workflow)?.tasks[task]?.ended.has(attempt) ?? false;
+    const each = this.#workflows.get(workflow)?.tasks[task];
+    // The slower of two attempts of a task is answered `superseded`, and recorded nowhere.
+    return (
+      each !== undefined && (each.ended.has(attempt) || each.beaten.has(attempt) || each.doubled)
+    );
   }
 
   /** When all is over: nothing is left to do, and nothing is alive. */
@@ -247,8 +289,9 @@ export class History {
       history.tasks.forEach(({ live }, task) => {
         if (!this.#hasEnded(history, task))
           throw new Error(`task ${task} of workflow ${workflow} never ended`);
-        if (live && this.#witness.started(workflow, task, live.attempt))
-          throw new Error(`how attempt ${live.attempt} of task ${task} ended is not recorded`);
+        for (const attempt of live.keys())
+          if (this.#witness.started(workflow, task, attempt))
+            throw new Error(`how attempt ${attempt} of task ${task} ended is not recorded`);
       });
       if (!history.ended) throw new Error(`nobody said that workflow ${workflow} has ended`);
     }
@@ -264,6 +307,32 @@ export class History {
   }
 }
 
+/**
+ * What a failure draws on, and how many of them may be followed by another attempt. Lost attempts are limited too, but whether one had
+ * begun the server may not have heard, so only the user's own budgets are counted here.
+ */
+function budgetOf(
+  { retries, faults }: BlockPolicy,
+  index: number,
+): { name: string; allowed: number } | null {
+  const outcome = OUTCOMES[index]!;
+  if (outcome === "worker_lost" || outcome === "preempted" || outcome === "canceled") return null;
+  const exit = EXITS[outcome] ?? null;
+  const code = exit !== null && exit < 0 ? 128 - exit : exit;
+  const rules = faults?.exitRules ?? [];
+  const ended = ["exit", "signal", "oom", "timeout"].includes(outcome);
+  for (const [at, { exitCodes, retries: allowed }] of rules.entries())
+    if ((ended || outcome === "launch_error") && code !== null && exitCodes?.includes(code))
+      return { name: `rule ${at}`, allowed };
+  const named = faults?.retryOn?.[outcome];
+  if (named !== undefined) return { name: outcome, allowed: named };
+  for (const [at, { exitCodes, retries: allowed }] of rules.entries())
+    if (ended && exitCodes === null) return { name: `rule ${at}`, allowed };
+  return OWN_FAILURES.has(outcome)
+    ? { name: "retries", allowed: retries }
+    : { name: "no retries", allowed: 0 };
+}
+
 /** Edges lead to higher tasks, so one pass is enough. A task with a live attempt is not skipped: its end counts. */
 function deriveSkipped({ tasks, upstream, policies }: WorkflowHistory): boolean[] {
   const skipped: boolean[] = [];
@@ -272,7 +341,7 @@ function deriveSkipped({ tasks, upstream, policies }: WorkflowHistory): boolean[
     skipped.push(
       result === null &&
         !canceled &&
-        live === null &&
+        live.size === 0 &&
         policies[task]!.onUpstreamFailure === "skip" &&
         upstream[task]!.some((before) => {
           const each = tasks[before]!;

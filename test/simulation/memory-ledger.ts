@@ -3,7 +3,9 @@ import { OUTCOME_OK } from "../../src/core/states.ts";
 import { HoldallError } from "../../src/core/error.ts";
 import type { TaskBody, WorkflowDefinition } from "../../src/core/workflow.ts";
 import type {
+  AnswerRow,
   AttemptRow,
+  ClaimRow,
   FileStamp,
   Ledger,
   LedgerRecord,
@@ -36,6 +38,8 @@ export interface Disk {
   nextWorker: number;
   workflows: Map<number, StoredWorkflow>;
   workers: Map<number, { instance: string; host: string }>;
+  claims: Map<string, ClaimRow>;
+  answers: Map<string, AnswerRow>;
 }
 
 export function createDisk(uuid: string = crypto.randomUUID()): Disk {
@@ -46,6 +50,8 @@ export function createDisk(uuid: string = crypto.randomUUID()): Disk {
     nextWorker: 1,
     workflows: new Map(),
     workers: new Map(),
+    claims: new Map(),
+    answers: new Map(),
   };
 }
 
@@ -159,7 +165,8 @@ export function openMemoryLedger(disk: Disk): Ledger {
         const rows = [...(workflow?.attempts.get(task)?.values() ?? [])];
         return workflow?.results.get(task) ?? rows.sort(byTask).at(-1) ?? null;
       }),
-    output: (id, task, attempt) => disk.workflows.get(id)?.outputs.get(`${task}/${attempt}`) ?? null,
+    output: (id, task, attempt) =>
+      disk.workflows.get(id)?.outputs.get(`${task}/${attempt}`) ?? null,
     resultStatistics(id, visit) {
       for (const row of [...stored(id).results.values()].sort(byTask))
         if (row.task >= 0)
@@ -181,12 +188,17 @@ export function openMemoryLedger(disk: Disk): Ledger {
       return id;
     },
     workerHost: (worker) => disk.workers.get(worker)?.host ?? null,
+    claims: () =>
+      [...disk.claims.values()].sort((a, b) => a.worker - b.worker || (a.id < b.id ? -1 : 1)),
+    answer: (key) => disk.answers.get(key) ?? null,
     countResults: (id) =>
       [...(disk.workflows.get(id)?.results.keys() ?? [])].filter((task) => task >= 0).length,
     clearAssignments: (id) => stored(id).assigned.clear(),
     deleteWorkflow(id) {
       stored(id);
       disk.workflows.delete(id);
+      for (const claim of disk.claims.values())
+        if (claim.workflow === id) disk.claims.delete(claim.id);
     },
   };
   const guarded = Object.fromEntries(
@@ -233,7 +245,7 @@ function place(definition: WorkflowDefinition): Omit<StoredWorkflow, "row"> {
     next += block.count;
     if (block.kind !== "explicit") continue;
     block.bodies!.forEach((body, i) => {
-      const name = typeof body.name === "string" ? body.name : body.name.join("");
+      const name = typeof body.name === "string" ? body.name : JSON.stringify(body.name);
       if (names.has(name))
         throw new HoldallError("spec", `two tasks are called "${name}"`, {
           fix: "give each task a name of its own",
@@ -290,9 +302,9 @@ function moveHistory(
       target(task),
       new Map(
         [...rows].map(([attempt, row]) => {
-          const moved = { ...row, task: target(task) };
-          if (old.forgiven.has(row)) into.forgiven.add(moved);
-          return [attempt, moved];
+          const placed = { ...row, task: target(task) };
+          if (old.forgiven.has(row)) into.forgiven.add(placed);
+          return [attempt, placed];
         }),
       ),
     );
@@ -324,6 +336,10 @@ function write(
   };
   if (record.kind === "worker") {
     put(disk.workers, record.worker, { instance: record.instance, host: record.host });
+    return;
+  }
+  if (isOfClaims(record)) {
+    writeClaims(disk, record, put, undo);
     return;
   }
   const workflow = stored(record.workflow);
@@ -374,6 +390,59 @@ function write(
         record.files.toSorted((a, b) => (a.role + a.path < b.role + b.path ? -1 : 1)),
       );
       return;
+  }
+}
+
+type ClaimRecord = Extract<
+  LedgerRecord,
+  { kind: "claim" | "claim_started" | "claim_ended" | "answer" | "forget_claims" }
+>;
+
+function isOfClaims(record: LedgerRecord): record is ClaimRecord {
+  return record.kind.includes("claim") || record.kind === "answer";
+}
+
+function writeClaims(
+  disk: Disk,
+  record: ClaimRecord,
+  put: <K, V>(map: Map<K, V>, key: K, value: V) => void,
+  undo: (() => void)[],
+): void {
+  const { claims, answers } = disk;
+  const change = (id: string, by: (row: ClaimRow) => Partial<ClaimRow>): void => {
+    const row = claims.get(id);
+    if (row) put(claims, id, { ...row, ...by(row) });
+  };
+  switch (record.kind) {
+    case "claim": {
+      const { claim: id, workflow, worker, leaseMs } = record;
+      const known = claims.get(id);
+      put(claims, id, { id, workflow, worker, endedMs: null, started: [], ...known, leaseMs });
+      return;
+    }
+    case "claim_started":
+      change(record.claim, ({ started }) => ({
+        started: [...new Set([...started, record.task])].sort((a, b) => a - b),
+      }));
+      return;
+    case "claim_ended":
+      change(record.claim, () => ({ endedMs: record.atMs, started: [] }));
+      return;
+    case "answer": {
+      const { status, body, atMs } = record;
+      put(answers, record.key, { status, body, atMs });
+      return;
+    }
+    case "forget_claims": {
+      const forget = <K, V>(map: Map<K, V>, key: K, value: V): void => {
+        map.delete(key);
+        undo.push(() => map.set(key, value));
+      };
+      for (const [id, row] of claims)
+        if (row.endedMs !== null && row.endedMs < record.beforeMs) forget(claims, id, row);
+      for (const [key, row] of answers) if (row.atMs < record.beforeMs) forget(answers, key, row);
+      return;
+    }
   }
 }
 

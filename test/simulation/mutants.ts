@@ -24,7 +24,9 @@ export interface Mutant {
   ledger?(ledger: Ledger): Ledger;
   toServer?(frame: ToServer, core: Core, worker: number): ToServer;
   offer?(offer: Offer): Offer;
-  held?(held: Extract<ToServer, { type: "hello" }>["held"]): Extract<ToServer, { type: "hello" }>["held"];
+  held?(
+    held: Extract<ToServer, { type: "hello" }>["held"],
+  ): Extract<ToServer, { type: "hello" }>["held"];
   acknowledgesEarly?: boolean;
   forgetsTheLost?: boolean;
   worker?: WorkerFlaws;

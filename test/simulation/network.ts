@@ -20,6 +20,7 @@ export class Connection {
   readonly #ends: Ends;
   #lastUpMs = 0;
   #lastDownMs = 0;
+  #lastLateMs = 0;
   #stalledUntilMs = 0;
   #cut = false;
   /** frames on their way when the cut came arrive after all: they lay in a buffer */
@@ -45,8 +46,11 @@ export class Connection {
     if (this.#clock.nowMs < this.#stalledUntilMs)
       this.#clock.at(this.#stalledUntilMs, () => this.#deliver(frames));
     else if (!this.#cut) this.#ends.atServer(frames);
-    else if (this.#lateFrames)
-      this.#clock.after(this.#draw.between(0, 30), () => this.#ends.atServer(frames));
+    else if (this.#lateFrames) {
+      // Late, but in their order.
+      this.#lastLateMs = Math.max(this.#lastLateMs, this.#clock.nowMs + this.#draw.between(0, 30));
+      this.#clock.at(this.#lastLateMs, () => this.#ends.atServer(frames));
+    }
   }
 
   toWorker(frames: readonly ToWorker[]): void {

@@ -2,8 +2,11 @@
 import type {
   ArrayBlock,
   BlockPolicy,
+  CategorySettings,
   DependencySet,
+  ExitRule,
   ExplicitBlock,
+  FaultPolicy,
   Requirement,
   WorkflowDefinition,
 } from "../../src/core/workflow.ts";
@@ -155,6 +158,10 @@ function makeWorkflow(draw: Random, taskCount: number, name: string): WorkflowDe
     sets,
     taskCount: first,
     priority: draw.integer(0, 1),
+    categories: makeCategories(draw, name),
+    maxFailures: draw.chance(0.1) ? 20 : null,
+    onFailure: draw.chance(0.05) ? "stop" : "continue",
+    ageSeconds: draw.pick([0.05, 600]),
     sortMethod: draw.pick(["auto", "gpus_runtime_memory", "gpus_memory_runtime", "none"]),
     schedulers: [
       { name: "alpha", fields: {} },
@@ -224,6 +231,36 @@ function makePolicy(draw: Random, category: string): BlockPolicy {
     priority: draw.pick([0, 0, 0, 1]),
     cwd: null,
     scheduler: draw.chance(0.12) ? "alpha" : null,
+    idempotent: draw.chance(0.7),
+    ...(draw.chance(0.4) ? { faults: makeFaultPolicy(draw) } : {}),
+  };
+}
+
+function makeFaultPolicy(draw: Random): FaultPolicy {
+  const exitRules: ExitRule[] = [];
+  if (draw.chance(0.5))
+    exitRules.push({
+      exitCodes: [1, 137],
+      retries: draw.integer(0, 2),
+      recovery: draw.chance(0.5) ? "repair" : null,
+    });
+  if (draw.chance(0.3)) exitRules.push({ exitCodes: null, retries: 1, recovery: null });
+  return {
+    ...(draw.chance(0.5) ? { retryOn: { timeout: 1, launch_error: 2, input_missing: 1 } } : {}),
+    ...(draw.chance(0.5)
+      ? { backoff: { initialSeconds: 0.01, factor: 2, maxSeconds: 0.1, jitter: 0.5 } }
+      : {}),
+    ...(draw.chance(0.5) ? { crashLimit: draw.integer(1, 3) } : {}),
+    exitRules,
+  };
+}
+
+/** Categories are called after the workflow and a number from 0 to 3. */
+function makeCategories(draw: Random, name: string): Record<string, CategorySettings> {
+  return {
+    [`${name}-0`]: { speculate: 2, fastAbort: null },
+    [`${name}-1`]: { maxConcurrent: draw.integer(1, 4) },
+    [`${name}-2`]: { fastAbort: 2, speculate: draw.chance(0.5) ? 2 : null },
   };
 }
 

@@ -229,6 +229,10 @@ export class SimServer {
       }
       const worker = this.#workerOf(process);
       if (worker === null) continue;
+      if (frame.type === "leaving") {
+        engine.drainWorker(worker);
+        continue;
+      }
       const given = mutant?.toServer?.(frame, engine.core, worker) ?? frame;
       if (mutant?.acknowledgesEarly && given.type === "finished")
         this.#toWorker(process, connection, [{ type: "ack", seq: given.seq }]);

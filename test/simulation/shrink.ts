@@ -26,7 +26,7 @@ export function shrink(options: SimulationOptions, patience = 300): Shrunk {
   };
   const dropFaults = (): void => {
     for (let size = Math.ceil(faults.length / 2); size >= 1; size = Math.floor(size / 2))
-      for (let at = 0; at < faults.length; ) {
+      for (let at = 0; at < faults.length;) {
         const fewer = faults.toSpliced(at, size);
         if (fails(fewer, tasks)) faults = fewer;
         else at += size;

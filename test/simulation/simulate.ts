@@ -68,6 +68,8 @@ class World {
   /** how attempts really ended, and which began */
   readonly #truth = new Map<string, number>();
   readonly #began = new Set<string>();
+  /** those that never ran because their recovery command failed */
+  readonly #unrepaired = new Set<string>();
   readonly #startMs: number;
   #spawned = 0;
   #submittedMore = false;
@@ -83,6 +85,7 @@ class World {
       outcome: (...attempt) => this.#truth.get(key(...attempt)),
       started: (...attempt) => this.#began.has(key(...attempt)),
       exists: (...attempt) => this.#processes.some((process) => process.has(...attempt)),
+      recoveryFailed: (...attempt) => this.#unrepaired.has(key(...attempt)),
       schedulerOf: (worker) => this.#server.schedulerOf(worker),
     });
     this.#server = new SimServer({
@@ -130,9 +133,13 @@ class World {
       const stored = new Map<number, number>();
       for (const [task, , outcome] of engine.ledger.history(id).results) stored.set(task, outcome);
       const expected = this.#history.results(id);
-      if (stored.size !== expected.size || [...expected].some(([task, o]) => stored.get(task) !== o))
+      if (
+        stored.size !== expected.size ||
+        [...expected].some(([task, o]) => stored.get(task) !== o)
+      )
         throw new Error(`the ledger does not hold what was committed of workflow ${id}`);
-      if (endedMs === null) throw new Error(`the ledger does not say that workflow ${id} has ended`);
+      if (endedMs === null)
+        throw new Error(`the ledger does not say that workflow ${id} has ended`);
     }
     for (const process of this.#processes)
       if (process.unacknowledgedCount > 0)
@@ -170,8 +177,9 @@ class World {
     this.#connect(process);
   }
 
-  #noteTruth({ workflow, task, attempt }: SimAttempt, outcome: number): void {
+  #noteTruth({ workflow, task, attempt, recoveryFailed }: SimAttempt, outcome: number): void {
     const key = `${workflow}/${task}/${attempt}`;
+    if (recoveryFailed) this.#unrepaired.add(key);
     if (this.#truth.has(key)) throw new Error(`attempt ${attempt} of task ${task} ended twice`);
     this.#truth.set(key, outcome);
   }
@@ -179,7 +187,8 @@ class World {
   #connect(process: SimWorker): void {
     process.whenAwake(() => {
       if (process.connection) return;
-      const again = (): void => this.#clock.after(this.#draw.between(3, 20), () => this.#connect(process));
+      const again = (): void =>
+        this.#clock.after(this.#draw.between(3, 20), () => this.#connect(process));
       if (!this.#server.engine || this.#clock.nowMs < process.cutOffUntilMs) {
         again();
         return;
@@ -270,7 +279,9 @@ class World {
       case "crash_before_commit":
       case "crash_after_commit":
         if (!engine) return false;
-        this.#server.crashAt(fault.kind === "crash_before_commit" ? "before_commit" : "after_commit");
+        this.#server.crashAt(
+          fault.kind === "crash_before_commit" ? "before_commit" : "after_commit",
+        );
         return true;
       case "disk_full":
         this.#server.fillDisk(forMs * 2);

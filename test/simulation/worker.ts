@@ -2,7 +2,7 @@
  * A simulated worker process: it follows the session as the real one does (width per class, results kept until acknowledged), and its
  * attempts take simulated time. It dies, pauses and slows down when told to.
  */
-import { OUTCOME_OK, type Outcome, outcomeIndex } from "../../src/core/states.ts";
+import { OUTCOME_OK, type Outcome, OUTCOMES, outcomeIndex } from "../../src/core/states.ts";
 import type { Requirement } from "../../src/core/workflow.ts";
 import type {
   FinishedBatch,
@@ -18,8 +18,25 @@ import { random } from "./random.ts";
 const CANCELED = outcomeIndex("canceled");
 const PREEMPTED = outcomeIndex("preempted");
 const WORKER_LOST = outcomeIndex("worker_lost");
+/** Share of attempts that take very much longer than others. */
+const STRAGGLERS = 0.01;
 /** Results wait this long at most for others to share their frame. */
 const GATHER_MS = 4;
+
+/** What each outcome leaves as exit code, or -signal. */
+export const EXITS: Readonly<Partial<Record<Outcome, number>>> = {
+  ok: 0,
+  exit: 1,
+  signal: -9,
+  oom: -9,
+  timeout: -15,
+  disk: 28,
+  output_missing: 0,
+  launch_error: 127,
+  preempted: -9,
+  canceled: -15,
+  superseded: -15,
+};
 
 export interface SimAttempt {
   workflow: number;
@@ -29,6 +46,9 @@ export interface SimAttempt {
   template: WorkerTemplate;
   state: "waiting" | "running" | "over";
   startedMs: number;
+  /** a command has to succeed before it */
+  recovery: boolean;
+  recoveryFailed: boolean;
   /** what it will be reported as when it was ended from outside */
   killedAs: number | null;
 }
@@ -142,7 +162,10 @@ export class SimWorker {
         break;
       case "kill":
         for (let i = 0; i < frame.tasks.length; i++)
-          this.#end(this.#find(frame.workflow, frame.tasks[i]!, frame.attempts[i]!), CANCELED);
+          this.#end(
+            this.#find(frame.workflow, frame.tasks[i]!, frame.attempts[i]!),
+            frame.reason === "slow" ? PREEMPTED : outcomeIndex(frame.reason as Outcome),
+          );
         break;
       case "revoke":
         for (let i = 0; i < frame.tasks.length; i++) {
@@ -171,7 +194,8 @@ export class SimWorker {
 
   #run(frame: Extract<ToWorker, { type: "run" }>): void {
     const template = this.#templates.get(`${frame.workflow}/${frame.block}`);
-    if (!template) throw new Error(`run frame for unknown template ${frame.workflow}/${frame.block}`);
+    if (!template)
+      throw new Error(`run frame for unknown template ${frame.workflow}/${frame.block}`);
     if (template.body === null && frame.bodies?.length !== frame.tasks.length)
       throw new Error("run frame of explicit tasks without their bodies");
     this.#width.set(frame.cls, frame.width);
@@ -184,6 +208,8 @@ export class SimWorker {
         template,
         state: "waiting",
         startedMs: this.#clock.nowMs,
+        recovery: frame.recoveries?.some(({ at }) => at === i) ?? false,
+        recoveryFailed: false,
         killedAs: null,
       };
       const key = `${attempt.workflow}/${attempt.task}/${attempt.attempt}`;
@@ -221,6 +247,15 @@ export class SimWorker {
     attempt.startedMs = this.#clock.nowMs;
     const dice = this.#dice(attempt, "attempt");
     const outcome = this.#drawOutcome(attempt, dice);
+    if (attempt.recovery && dice.chance(0.2)) {
+      this.#clock.after(1, () =>
+        this.#awake(() => {
+          attempt.recoveryFailed = attempt.state === "running" && attempt.killedAs === null;
+          this.#over(attempt, outcomeIndex("exit"));
+        }),
+      );
+      return;
+    }
     if (outcome === "launch_error") {
       this.#clock.after(0.05, () => this.#awake(() => this.#over(attempt, outcomeIndex(outcome))));
       return;
@@ -229,11 +264,14 @@ export class SimWorker {
     this.#send([
       { type: "started", workflow, tasks: [task], attempts: [number], startedMs: [startedMs] },
     ]);
-    const workMs = Math.exp(dice.between(Math.log(0.5), Math.log(60))) * this.slowness;
+    const straggles = dice.chance(STRAGGLERS) ? 60 : 1;
+    const workMs = Math.exp(dice.between(Math.log(0.5), Math.log(60))) * this.slowness * straggles;
     const { timeoutSeconds } = attempt.template;
     const timeoutMs = (timeoutSeconds ?? Number.POSITIVE_INFINITY) * 1000;
     const index = workMs > timeoutMs ? outcomeIndex("timeout") : outcomeIndex(outcome);
-    this.#clock.after(Math.min(workMs, timeoutMs), () => this.#awake(() => this.#over(attempt, index)));
+    this.#clock.after(Math.min(workMs, timeoutMs), () =>
+      this.#awake(() => this.#over(attempt, index)),
+    );
   }
 
   #drawOutcome(attempt: SimAttempt, dice: ReturnType<typeof random>): Outcome {
@@ -259,7 +297,11 @@ export class SimWorker {
     const outcome = attempt.killedAs ?? drawn;
     this.#forget(attempt);
     this.#observer.ended(this, attempt, outcome);
-    this.#gathered.push({ attempt, outcome, wallUs: (this.#clock.nowMs - attempt.startedMs) * 1000 });
+    this.#gathered.push({
+      attempt,
+      outcome,
+      wallUs: (this.#clock.nowMs - attempt.startedMs) * 1000,
+    });
     this.#pump();
     const idle = this.#attempts.size === 0 || this.#dice(attempt, "idle").chance(0.3);
     if (idle) this.#flush();
@@ -318,7 +360,9 @@ export class SimWorker {
     const { offer } = this;
     if (offer.maxParallel !== null) {
       if (count > offer.maxParallel)
-        throw new Error(`${this.instance} runs ${count}, it offered ${offer.maxParallel} at a time`);
+        throw new Error(
+          `${this.instance} runs ${count}, it offered ${offer.maxParallel} at a time`,
+        );
       return;
     }
     for (const name of ["cpus", "memoryBytes", "diskBytes", "gpus"] as const)
@@ -358,6 +402,7 @@ export class SimWorker {
   stop(): void {
     this.#awake(() => {
       this.#draining = true;
+      this.#send([{ type: "leaving" }]);
       for (const attempt of [...this.#attempts.values()]) {
         attempt.killedAs ??= PREEMPTED;
         this.#over(attempt, PREEMPTED);
@@ -383,6 +428,7 @@ export class SimWorker {
     const pid = this.slot + 1;
     const held = this.#held();
     this.#send([{ type: "hello", version: 1, instance, host: `h${pid}`, pid, offer, held }]);
+    if (this.#draining) this.#send([{ type: "leaving" }]);
     if (!this.#flaws.neverResends)
       for (const [seq, batches] of this.#unacknowledged)
         this.#send([{ type: "finished", seq, batches }]);
@@ -461,7 +507,8 @@ function toBatches(results: readonly SimResult[]): FinishedBatch[] {
     batch.tasks.push(attempt.task);
     batch.attempts.push(attempt.attempt);
     batch.outcomes.push(outcome);
-    batch.exits.push(outcome === OUTCOME_OK ? 0 : 1);
+    if (attempt.recoveryFailed) batch.recoveryFailed.push(batch.tasks.length - 1);
+    batch.exits.push(EXITS[OUTCOMES[outcome]!] ?? null);
     batch.startedMs.push(attempt.startedMs);
     batch.wallUs.push(wallUs);
     batch.userUs.push(wallUs / 2);

@@ -27,7 +27,7 @@ const spawnCommand: Command<CliContext> = buildCommand<SpawnFlags, [], CliContex
       logs: flags.logs === true,
       pairs: flags.pairs,
       self: selfCommand(),
-      note: (text) => void io.stderr.write(`${text}\n`),
+      note: (line) => io.stderr.write(`${line}\n`),
     });
     // The fields are fixed; what each run reached is in the notes.
     const { samples: _, ...fixed } = result;
@@ -105,7 +105,7 @@ const dispatchCommand: Command<CliContext> = buildCommand<DispatchFlags, [], Cli
         parse: integerFrom(1),
         optional: true,
         brief:
-          "sessions over sockets to a server process; default: one worker in the server's process",
+          "sessions with a server process; default: one, in the server's process",
       },
       fsync: { kind: "boolean", default: true, brief: "durable against a power cut too" },
       json: JSON_FLAG,

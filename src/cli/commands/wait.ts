@@ -50,8 +50,10 @@ export const waitCommand: Command<CliContext> = buildCommand<Flags, [string?], C
   },
   docs: {
     brief: "wait until a workflow has ended",
-    fullDescription:
-      "Returns when nothing of the workflow is left to do. Exit code: 0 all succeeded, 1 not all, 7 --timeout, 5 nobody works on it.",
+    fullDescription: [
+      "Returns when nothing of the workflow is left to do.",
+      "Exit code: 0 all succeeded, 1 not all, 7 --timeout, 5 nobody works on it.",
+    ].join("\n"),
     customUsage: [
       { input: "", brief: "the newest workflow" },
       { input: "3 --timeout 2h", brief: "workflow 3, two hours at most" },

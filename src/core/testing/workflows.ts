@@ -1,5 +1,5 @@
 /** Small workflows for tests of the core, and what their edges mean when written out one by one. */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import type { Capacity } from "../events.ts";
 import type { ArrayBlock, WorkflowDefinition } from "../workflow.ts";
 import { DEFAULT_REQUIREMENT } from "../workflow.ts";
@@ -115,22 +115,26 @@ export const anyWorkflow: fc.Arbitrary<WorkflowDefinition> = fc
         dependents: fc.array(rangeIn(cut, size), { minLength: 1, maxLength: 2 }),
       }),
     );
-    return fc.record({
-      edges: fc.array(pair, { maxLength: 12 }),
-      runs: fc.array(fc.oneof(run, wholeRuns), { maxLength: 3 }),
-      sets: fc.array(set, { maxLength: 3 }),
-    }).map(({ edges, runs, sets }) => ({
-      ...definition,
-      edges: edges.flat(),
-      runs: runs.filter(({ count }) => count > 0),
-      sets,
-    }));
+    return fc
+      .record({
+        edges: fc.array(pair, { maxLength: 12 }),
+        runs: fc.array(fc.oneof(run, wholeRuns), { maxLength: 3 }),
+        sets: fc.array(set, { maxLength: 3 }),
+      })
+      .map(({ edges, runs, sets }) => ({
+        ...definition,
+        edges: edges.flat(),
+        runs: runs.filter(({ count }) => count > 0),
+        sets,
+      }));
   });
 
 /** A range within [low, high), often all of it. */
 function rangeIn(low: number, high: number): fc.Arbitrary<readonly [number, number]> {
-  const any = fc.integer({ min: low, max: high - 1 }).chain((first) =>
-    fc.integer({ min: 1, max: high - first }).map((count) => [first, count] as const),
-  );
+  const any = fc
+    .integer({ min: low, max: high - 1 })
+    .chain((first) =>
+      fc.integer({ min: 1, max: high - first }).map((count) => [first, count] as const),
+    );
   return fc.oneof(any, fc.constant([low, high - low] as const));
 }

@@ -114,6 +114,20 @@ export function createSqliteLedger(database: Database, opened: SqliteLedgerOptio
       return transaction(() => sql.row("add_worker", instance, host, pid, nowMs)![0] as number);
     },
     workerHost: (worker) => (sql.row("worker_host", worker)?.[0] as string | undefined) ?? null,
+    claims: () =>
+      sql.rows("all_claims").map(([id, workflow, worker, leaseMs, endedMs]) => ({
+        id: id as string,
+        workflow: workflow as number,
+        worker: worker as number,
+        leaseMs: leaseMs as number | null,
+        endedMs: endedMs as number | null,
+        started: sql.rows("claim_starts", id as string).map(([task]) => task as number),
+      })),
+    answer: (key) => {
+      const row = sql.row("get_answer", key);
+      if (row === null) return null;
+      return { status: row[0] as number, body: row[1] as string, atMs: row[2] as number };
+    },
     countResults: (workflow) => sql.row("count_results", workflow)![0] as number,
     clearAssignments: (workflow) => transaction(() => sql.run("delete_assignments", workflow)),
     deleteWorkflow: (workflow) => transaction(() => deleteWorkflow(sql, existing(workflow))),

@@ -1,4 +1,5 @@
 import type { Database, SQLQueryBindings, Statement } from "bun:sqlite";
+import claims from "./statements/claims.sql" with { type: "text" };
 import reading from "./statements/reading.sql" with { type: "text" };
 import records from "./statements/records.sql" with { type: "text" };
 import replace from "./statements/replace.sql" with { type: "text" };
@@ -22,7 +23,7 @@ export interface Statements {
 
 /** All statements by name: sections of the .sql files that begin with `-- name: x`. */
 export const STATEMENTS: ReadonlyMap<string, string> = new Map(
-  [reading, records, replace, transaction, workflows].flatMap(sections),
+  [claims, reading, records, replace, transaction, workflows].flatMap(sections),
 );
 
 function sections(text: string): [name: string, sql: string][] {

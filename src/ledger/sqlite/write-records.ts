@@ -64,6 +64,25 @@ export function recordWriter(statements: Statements): (record: LedgerRecord) => 
       case "files":
         writeFiles(record.workflow, record.task, record.files, statements);
         return;
+      case "claim": {
+        const { claim, workflow, worker, leaseMs } = record;
+        statements.run("put_claim", claim, workflow, worker, whole(leaseMs));
+        return;
+      }
+      case "claim_started":
+        statements.run("start_claimed", record.claim, record.task);
+        return;
+      case "claim_ended":
+        statements.run("end_claim", record.claim, whole(record.atMs));
+        statements.run("forget_claim_starts", record.claim);
+        return;
+      case "answer":
+        statements.run("put_answer", record.key, record.status, record.body, whole(record.atMs));
+        return;
+      case "forget_claims":
+        statements.run("forget_claims", whole(record.beforeMs));
+        statements.run("forget_answers", whole(record.beforeMs));
+        return;
       default:
         throw new Error(`unknown record ${JSON.stringify(record satisfies never)}`);
     }

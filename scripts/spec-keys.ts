@@ -1,0 +1,372 @@
+// What docs/spec.md says of every key of a document. A key that src/spec/fields.ts has and this file has not
+// (or the other way round) fails `npm run gen` and its check.
+
+import {
+  BACKOFF_KEYS,
+  CATEGORY_KEYS,
+  EXIT_RULE_KEYS,
+  HANDLER_KEYS,
+  HANDLER_RULE_KEYS,
+  REQUIREMENT_KEYS,
+  SCHEDULER_KEYS,
+  TASK_KEYS,
+  WORKFLOW_KEYS,
+} from "../src/spec/fields.ts";
+
+/** Per key: what it takes (with its unit), its default, an example, what it means. */
+type Entry = readonly [takes: string, otherwise: string, example: string, about: string];
+
+const workflow: Readonly<Record<string, Entry>> = {
+  name: ["text", "needed", "`name: compress`", "names the workflow in its state directory"],
+  cwd: [
+    "folder",
+    "where `run` is called",
+    "`cwd: /data/run7`",
+    "where tasks run and relative paths begin",
+  ],
+  env: [
+    "map of texts",
+    "none",
+    "`env: {OMP_NUM_THREADS: 1}`",
+    "added to the environment of every task",
+  ],
+  tasks: [
+    "list of tasks",
+    "needed",
+    "see below",
+    "`jobs` runs every command with `bash`, as Torc does",
+  ],
+  resource_requirements: [
+    "list of requirements",
+    "none",
+    "`- {name: small, cpus: 1}`",
+    "requirements that tasks refer to by name",
+  ],
+  parameters: [
+    "map of values",
+    "none",
+    '`parameters: {i: "0:23"}`',
+    "values that tasks take with `use_parameters`",
+  ],
+  priority: ["integer, −1000000 to 1000000", "0", "`priority: 10`", "higher first"],
+  slurm_schedulers: [
+    "list of schedulers",
+    "none",
+    "`- {name: short, account: a}`",
+    "names that tasks bind themselves to",
+  ],
+  failure_handlers: [
+    "list of handlers",
+    "none",
+    "see below",
+    "rules for exit codes that tasks refer to by name",
+  ],
+  categories: [
+    "map of categories",
+    "none",
+    "see below",
+    "settings for tasks that are expected to behave alike",
+  ],
+  algorithm: [
+    "`fcfs`, `files`, `time`, `random`, `worst`",
+    "`fcfs`",
+    "`algorithm: worst`",
+    "which worker gets a task",
+  ],
+  max_failures: [
+    "integer from 1",
+    "no limit",
+    "`max_failures: 100`",
+    "nothing more is started after so many failed tasks",
+  ],
+  on_failure: [
+    "`continue`, `stop`",
+    "`continue`",
+    "`on_failure: stop`",
+    "`stop`: the first failed task ends the workflow",
+  ],
+  age: [
+    "duration",
+    "10 m",
+    "`age: 1h`",
+    "tasks that waited this long pass others of an equal or one-lower priority",
+  ],
+  sort_method: [
+    "`auto`, `gpus_runtime_memory`, `gpus_memory_runtime`, `none`",
+    "`auto`",
+    "`job_sort_method: none`",
+    "which ready task is next",
+  ],
+};
+
+const task: Readonly<Record<string, Entry>> = {
+  name: [
+    "text",
+    "needed",
+    '`name: "c_{i:03d}"`',
+    "unique; with parameters, every value has to show in it",
+  ],
+  command: [
+    "text or list",
+    "needed",
+    "`command: [./sim, --seed, 1]`",
+    "a list is executed as it stands; of a text, see below",
+  ],
+  shell: [
+    "`sh`, `bash`, `none`",
+    "decided by the text",
+    "`shell: bash`",
+    "`none` splits words and never asks a shell",
+  ],
+  parameters: [
+    "map of values",
+    "none",
+    '`parameters: {i: "0:23"}`',
+    "makes an array: one task per value or combination",
+  ],
+  use_parameters: [
+    "name or list",
+    "none",
+    "`use_parameters: [i]`",
+    "takes values from the workflow's `parameters`",
+  ],
+  parameter_mode: [
+    "`product`, `zip`",
+    "`product`",
+    "`parameter_mode: zip`",
+    "every combination, the last parameter fastest; or value by value",
+  ],
+  depends_on: [
+    "name or list",
+    "none",
+    '`depends_on: ["c_{i:03d}"]`',
+    "tasks that have to end first; an array's name as written means all of it",
+  ],
+  inputs: [
+    "path or list",
+    "none",
+    "`inputs: [in.dat]`",
+    "have to be there before; if a task lists one as output, that task comes first",
+  ],
+  outputs: ["path or list", "none", "`outputs: [out.dat]`", "have to be there afterwards"],
+  env: ["map of texts", "the workflow's", "`env: {SEED: 7}`", "added to the workflow's"],
+  cwd: ["folder", "the workflow's", "`cwd: sub`", "relative to the workflow's"],
+  retries: [
+    "integer, 0 to 60000",
+    "0",
+    "`retries: 2`",
+    "further attempts after the task's own failures; Torc's `max_retries` counts attempts",
+  ],
+  retry_on: [
+    "map of outcomes to integers",
+    "none",
+    "`retry_on: {launch_error: 1}`",
+    "further attempts for one outcome, beside `retries`",
+  ],
+  backoff: ["map", "see below", "`backoff: {initial: 5s}`", "how long a further attempt waits"],
+  exit_codes: ["list of rules", "none", "see below", "further attempts for certain exit codes"],
+  failure_handler: [
+    "name",
+    "none",
+    "`failure_handler: oom`",
+    "the rules of a named handler instead of `exit_codes`",
+  ],
+  crash_limit: [
+    "integer, 1 to 60000",
+    "5",
+    "`crash_limit: 2`",
+    "attempts that may be lost with their worker while they run",
+  ],
+  idempotent: [
+    "true or false",
+    "false",
+    "`idempotent: true`",
+    "running it twice at the same time does no harm",
+  ],
+  timeout: ["duration", "none", "`timeout: 30m`", "ends an attempt: SIGTERM, after 5 s SIGKILL"],
+  on_upstream_failure: [
+    "`skip`, `run`",
+    "`skip`",
+    "`on_upstream_failure: run`",
+    "when something it waits for did not succeed; Torc's key takes true or false",
+  ],
+  category: [
+    "text",
+    "an array's name; else `default`",
+    "`category: heavy`",
+    "tasks that are expected to behave alike",
+  ],
+  priority: ["integer, −1000000 to 1000000", "0", "`priority: 10`", "higher first"],
+  scheduler: [
+    "name",
+    "none",
+    "`scheduler: short`",
+    "runs only where this scheduler is offered (`--scheduler`)",
+  ],
+  algorithm: ["as the workflow's", "the category's", "`algorithm: random`", "which worker gets it"],
+  preferred_hosts: [
+    "name or list",
+    "none",
+    "`preferred_hosts: [n1]`",
+    "taken when one of them has room",
+  ],
+  required_hosts: [
+    "name or list",
+    "none",
+    "`required_hosts: [n1]`",
+    "waits until one of them has room",
+  ],
+  features: ["name or list", "none", "`features: [avx512]`", "the worker has to offer all of them"],
+  resource_requirements: [
+    "name or map",
+    "1 cpu",
+    "`resource_requirements: small`",
+    "what it needs; not together with the shorthand below",
+  ],
+  cpus: ["number", "1", "`cpus: 0.5`", "shorthand"],
+  memory: ["size", "none reserved", "`memory: 2g`", "shorthand"],
+  gpus: ["number", "0", "`gpus: 1`", "shorthand"],
+  disk: ["size", "none reserved", "`disk: 10GB`", "shorthand"],
+  runtime: ["duration", "unknown", "`runtime: 5m`", "shorthand; an estimate, never kills"],
+  custom: ["map of amounts", "none", "`custom: {licences: 1}`", "shorthand; resources of your own"],
+};
+
+const requirement: Readonly<Record<string, Entry>> = {
+  name: ["text", "needed in the workflow's list", "`name: small`", "what tasks call it"],
+  cpus: ["number", "1", "`num_cpus: 4`", "cores"],
+  memory: ["size", "none reserved", "`memory: 64m`", "main memory"],
+  disk: ["size", "none reserved", "`disk: 10g`", "free disk"],
+  gpus: ["number", "0", "`num_gpus: 0.5`", "GPUs, also parts of one"],
+  nodes: ["integer from 1", "1", "`num_nodes: 1`", "stored; a task runs on one node"],
+  runtime: ["duration", "unknown: fits any limit", "`runtime: PT30M`", "an estimate, never kills"],
+  custom: ["map of amounts", "none", "`custom: {licences: 1}`", "resources of your own"],
+};
+
+const backoff: Readonly<Record<string, Entry>> = {
+  initial: ["duration", "1 s", "`initial: 5s`", "before the second attempt"],
+  factor: ["number, 1 to 1000", "2", "`factor: 3`", "each further one waits so many times longer"],
+  max: ["duration", "60 s", "`max: 10m`", "longest delay"],
+  jitter: ["number, 0 to 1", "0.5", "`jitter: 0`", "random part, up and down"],
+};
+
+const exitRule: Readonly<Record<string, Entry>> = {
+  codes: ["code, list, `any`", "needed", "`codes: [137]`", "exit codes from 1 to 255 this is for"],
+  retries: ["integer, 0 to 60000", "needed", "`retries: 3`", "further attempts"],
+  recovery: [
+    "command",
+    "none",
+    "`recovery: ./clean.sh`",
+    "has to end with 0 before the further attempt",
+  ],
+};
+
+const handler: Readonly<Record<string, Entry>> = {
+  name: ["text", "needed", "`name: oom`", "what tasks call it"],
+  rules: ["list", "needed", "see below", "the first that names the code counts"],
+};
+
+const handlerRule: Readonly<Record<string, Entry>> = {
+  exit_codes: ["list", "needed, or the next", "`exit_codes: [137]`", "exit codes this is for"],
+  match_all_exit_codes: ["true or false", "false", "`match_all_exit_codes: true`", "for all codes"],
+  recovery_script: [
+    "command",
+    "none",
+    "`recovery_script: ./clean.sh`",
+    "has to end with 0 before the further attempt",
+  ],
+  max_retries: ["integer from 1", "3", "`max_retries: 2`", "attempts in all, as Torc counts"],
+};
+
+const category: Readonly<Record<string, Entry>> = {
+  allocation: [
+    "`fixed`, `max`, `min_waste`, `max_throughput`",
+    "`fixed`",
+    "`allocation: max`",
+    "what a task is given before its use is known",
+  ],
+  max_concurrent: [
+    "integer from 1",
+    "no limit",
+    "`max_concurrent: 10`",
+    "tasks of it that may run at a time",
+  ],
+  fast_abort: [
+    "number from 1, or null",
+    "never",
+    "`fast_abort: 3`",
+    "an attempt is aborted after this multiple of the average run time",
+  ],
+  speculate: [
+    "number from 1, or null",
+    "never",
+    "`speculate: 2`",
+    "near the end, an attempt that takes longer than this multiple gets a duplicate",
+  ],
+  algorithm: [
+    "as the workflow's",
+    "the workflow's",
+    "`algorithm: random`",
+    "which worker gets a task of it",
+  ],
+};
+
+export function keyTables(): { name: string; text: string }[] {
+  return [
+    { name: "workflow keys", text: table(WORKFLOW_KEYS, workflow) },
+    { name: "task keys", text: table(TASK_KEYS, task) },
+    { name: "requirement keys", text: table(REQUIREMENT_KEYS, requirement) },
+    { name: "back-off keys", text: table(BACKOFF_KEYS, backoff) },
+    { name: "exit rule keys", text: table(EXIT_RULE_KEYS, exitRule) },
+    { name: "handler keys", text: table(HANDLER_KEYS, handler) },
+    { name: "handler rule keys", text: table(HANDLER_RULE_KEYS, handlerRule) },
+    { name: "category keys", text: table(CATEGORY_KEYS, category) },
+    { name: "scheduler keys", text: list(SCHEDULER_KEYS) },
+  ];
+}
+
+function table(
+  keys: Readonly<Record<string, string>>,
+  entries: Readonly<Record<string, Entry>>,
+): string {
+  const rows = fieldsOf(keys, entries).map((field) => {
+    const names = Object.keys(keys).filter((key) => keys[key] === field);
+    const [takes, otherwise, example, about] = entries[field]!;
+    return [names.map((name) => `\`${name}\``).join(", "), takes, otherwise, example, about];
+  });
+  const ignored = Object.keys(keys).filter((key) => keys[key] === "ignored");
+  const rest = ignored.map((key) => `\`${key}\``).join(", ");
+  const text = markdownTable([["key", "takes", "default", "example", "meaning"], ...rows]);
+  return ignored.length === 0 ? text : `${text}\n\nKept for people, without effect: ${rest}.`;
+}
+
+function list(keys: Readonly<Record<string, string>>): string {
+  return Object.keys(keys)
+    .map((key) => `\`${key}\``)
+    .join(", ");
+}
+
+function fieldsOf(
+  keys: Readonly<Record<string, string>>,
+  entries: Readonly<Record<string, Entry>>,
+): string[] {
+  const fields = [...new Set(Object.values(keys))].filter((field) => field !== "ignored");
+  const missing = fields.filter((field) => !Object.hasOwn(entries, field));
+  const over = Object.keys(entries).filter((field) => !fields.includes(field));
+  if (missing.length > 0 || over.length > 0)
+    throw new Error(`scripts/spec-keys.ts: missing ${missing.join(", ")}; over ${over.join(", ")}`);
+  return fields;
+}
+
+/** A table as the formatter leaves it: columns of equal width. */
+export function markdownTable(rows: readonly (readonly string[])[]): string {
+  const safe = rows.map((row) => row.map((cell) => cell.replaceAll("|", String.raw`\|`)));
+  const widths = safe[0]!.map((_, i) =>
+    Math.max(3, ...safe.map((row) => Bun.stringWidth(row[i]!))),
+  );
+  const lines = safe.map((row) => {
+    const cells = row.map((cell, i) => cell + " ".repeat(widths[i]! - Bun.stringWidth(cell)));
+    return `| ${cells.join(" | ")} |`;
+  });
+  const rule = `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`;
+  return [lines[0], rule, ...lines.slice(1)].join("\n");
+}
