@@ -2,6 +2,7 @@
 //
 //   bun scripts/run-tests.ts            everything
 //   bun scripts/run-tests.ts src/core   only the test files whose path holds one of the words; no check
+//   bun scripts/run-tests.ts --clusters the long ones instead: test/clusters and test/fault/long, one at a time; no check
 //
 // Files run in parallel, each in a process of its own kind; those that measure times are named
 // *.alone.test.ts and run afterwards, one at a time.
@@ -12,11 +13,13 @@ import { addTallies, readJunit, type Tally } from "./tally.ts";
 const places = "{src,kernels,scripts,test}/**/*.test.ts";
 const reportsDir = "build/test";
 /** Continuous integration allows 30 minutes in all; better a failure with a count than a kill. */
-const timeLimitMs = 25 * 60_000;
-const testTimeoutMs = 30_000;
+const long = process.argv[2] === "--clusters";
+const timeLimitMs = (long ? 120 : 25) * 60_000;
+const testTimeoutMs = long ? 600_000 : 30_000;
+const longPlaces = ["test/clusters/", "test/fault/long/"];
 
 const deadlineMs = Date.now() + timeLimitMs;
-const wordsWanted = process.argv.slice(2);
+const wordsWanted = process.argv.slice(long ? 3 : 2);
 
 async function run(command: string[]): Promise<number> {
   const timeout = Math.max(1, deadlineMs - Date.now());
@@ -51,17 +54,17 @@ async function runFiles(name: string, files: string[], options: string[]): Promi
 
 const all = await Array.fromAsync(new Bun.Glob(places).scan());
 const files = all
-  .filter((file) => !file.startsWith("test/clusters/"))
+  .filter((file) => longPlaces.some((place) => file.startsWith(place)) === long)
   .filter((file) => wordsWanted.length === 0 || wordsWanted.some((word) => file.includes(word)))
   .sort();
-const alone = files.filter((file) => file.endsWith(".alone.test.ts"));
-const together = files.filter((file) => !file.endsWith(".alone.test.ts"));
+const alone = files.filter((file) => long || file.endsWith(".alone.test.ts"));
+const together = files.filter((file) => !alone.includes(file));
 
 rmSync(reportsDir, { recursive: true, force: true });
 mkdirSync(reportsDir, { recursive: true });
 
 const tallies: Tally[] = [];
-if (wordsWanted.length === 0) {
+if (wordsWanted.length === 0 && !long) {
   const code = await run(["sh", "scripts/check"]);
   tallies.push({ passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 });
 }

@@ -2,11 +2,13 @@
 import { join } from "node:path";
 import { createClient, type HoldallClient } from "../client/client.ts";
 import type { WorkflowStatus } from "../protocol/api.ts";
+import { HoldallError } from "../core/error.ts";
 import { readAccess } from "../server/access.ts";
 import type { ConnectDeps } from "./connect.ts";
 import type { RunHandle, RunOutcome, RunRequest } from "./embedded-types.ts";
 import { workLeft } from "./output/summary.ts";
 import { startRemoteWorker } from "./remote-worker.ts";
+import type { StateDir } from "./state-dir.ts";
 
 const LOOK_MS = 100;
 const FIRST_CONNECT_MS = 5000;
@@ -36,6 +38,21 @@ export async function serverOf(
   } catch {
     return null;
   }
+}
+
+/** A conflict with a server has another way out than one with a run. */
+export async function ownedByServer(
+  error: unknown,
+  stateDir: StateDir,
+  deps: ConnectDeps,
+): Promise<unknown> {
+  if (!(error instanceof HoldallError) || error.code !== "conflict") return error;
+  const server = await serverOf(stateDir.path, deps);
+  if (server === null) return error;
+  return new HoldallError("conflict", `${stateDir.path} is in use by the server at ${server.url}`, {
+    fix: `give it the workflow: holdall submit${stateDir.flag} …; or run it in another --state-dir`,
+    cause: error,
+  });
 }
 
 /** Failed, skipped and canceled tasks run again, as with `run ID` without a server. Throws not_found. */

@@ -47,6 +47,7 @@ export interface Override {
 /** CPU time by wall time says little of an attempt shorter than this: both are measured in steps. */
 const LEAST_WALL_US = 50_000;
 
+/** Null where amounts are as declared. */
 export function createLearning(settings: CategorySettings | undefined): Learning | null {
   const mode = settings?.allocation ?? "fixed";
   if (mode === "fixed") return null;
@@ -112,7 +113,7 @@ export function useOf(
 function cpuUs(batch: Finished, i: number): number | null {
   const user = batch.userUs?.[i];
   const system = batch.systemUs?.[i];
-  return user === undefined || system === undefined ? null : user + system;
+  return user == null || system == null ? null : user + system;
 }
 
 /** Workers came or went: what is the most that a task can be given may have changed. */

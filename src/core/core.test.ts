@@ -347,6 +347,24 @@ test("rebuilding runs a task and everything after it again", () => {
   expect(core.states()).toEqual(["assigned", "blocked", "succeeded"]);
 });
 
+test("a task that was faster than its duplicate can run again", () => {
+  const core = new DrivenCore();
+  const categories = { c: { speculate: 2 } };
+  core.submit(workflowOf([block(8, { idempotent: true })], { categories }));
+  const all = handed(core.join(1, { cpus: 8 }));
+  core.start(...all);
+  core.finish(all.slice(0, 7));
+  core.join(2, { cpus: 8 });
+  core.nowMs += 1000;
+  const [spare] = handed(core.step({ type: "timer" }));
+  expect(spare).toMatchObject({ worker: 2, task: 7, attempt: 2 });
+  expect(verdicts(core.finish([all[7]!]))).toEqual([VERDICT_ACCEPTED]);
+  expect(verdicts(core.finish([spare!], "superseded"))).toEqual([VERDICT_SUPERSEDED]);
+  const [again] = handed(core.retry([7]));
+  expect(again).toMatchObject({ task: 7, attempt: 3 });
+  expect(verdicts(core.finish([again!]))).toEqual([VERDICT_ACCEPTED]);
+});
+
 test("higher priority first, then order of submission", () => {
   const core = new DrivenCore();
   core.submit(workflowOf([block(1), block(2, { priority: 5 })]));

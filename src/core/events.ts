@@ -61,8 +61,8 @@ export interface Finished {
   /** exit code, or -signal, or null */
   exits?: readonly (number | null)[];
   wallUs: readonly number[];
-  userUs?: readonly number[];
-  systemUs?: readonly number[];
+  userUs?: readonly (number | null)[];
+  systemUs?: readonly (number | null)[];
   peakBytes?: readonly (number | null)[];
   /** positions of attempts that never ran, because the recovery command before them failed */
   recoveryFailed?: readonly number[];

@@ -46,7 +46,8 @@ export function currentOrder(core: Core, nowMs: number): Order {
     order &&
     nowMs < order.validUntilMs &&
     nowMs >= order.builtMs &&
-    !(order.measured && nowMs - order.builtMs >= KEEP_MS)
+    !(order.measured && nowMs - order.builtMs >= KEEP_MS) &&
+    !(order.measured && order.workers !== core.workers.size)
   )
     return order;
   return (scheduling.order = buildOrder(core, nowMs));
@@ -86,7 +87,7 @@ function buildOrder(core: Core, nowMs: number): Order {
     if (next !== undefined) validUntilMs = Math.min(validUntilMs, next + ageMs);
   }
   places.sort(comparePlaces);
-  return { turns: places, builtMs: nowMs, validUntilMs, measured };
+  return { turns: places, builtMs: nowMs, validUntilMs, measured, workers: core.workers.size };
 }
 
 function comparePlaces(a: Place, b: Place): number {

@@ -40,7 +40,7 @@ const MOST_PAIRS = 65_536;
 const STEP = 0.1;
 /** Where expected run times are off by more than this (of the logarithm), the mean of several scenarios counts. */
 const EXACT = 0.05;
-const SCENARIOS = 5;
+const SCENARIO_TASKS = 4096;
 /** A rest of less is not worth the thought. */
 const LEAST_SECONDS = 10;
 
@@ -75,10 +75,11 @@ export function choosePlan(
   );
   if (workers.length === 0 || waiting * workers.length > MOST_PAIRS) return standing;
   const spread = estimateSpread(core, planned[0]!.cls.workflow);
+  const scenarios = Math.max(4, Math.min(16, Math.floor(SCENARIO_TASKS / waiting)));
   const stages =
     spread < EXACT
       ? [setStage(core, workers, planned, 0, 0, nowMs)]
-      : Array.from({ length: SCENARIOS }, (_, i) =>
+      : Array.from({ length: scenarios }, (_, i) =>
           setStage(core, workers, planned, spread, i + 1, nowMs),
         );
   const meanEnd = (shape: Shape): number =>

@@ -26,17 +26,22 @@ import { classOf } from "./tasks.ts";
 export function schedule(core: Core, nowMs: number): void {
   unblockHosts(core, nowMs);
   if (core.scheduling.reservations.size > 0) reviewReservations(core, nowMs);
-  if (core.active.size > 0 && (core.moreReady || core.dirty.size > 0)) {
-    const decision = new Decision(core, nowMs);
-    decision.walk();
-    decision.lend();
-    decision.prefetch();
-    decision.settle();
+  const idle = new Set<WorkerState>();
+  // Room that was reserved and is not any more comes free while we decide: another look is due.
+  while (core.moreReady || core.dirty.size > 0) {
+    const looked = [...core.dirty];
+    const decision = new Decision(core, looked, nowMs);
+    core.dirty.clear();
+    if (core.active.size > 0) {
+      decision.walk();
+      decision.lend();
+      decision.prefetch();
+      decision.settle();
+    }
+    core.moreReady = false;
+    if (core.active.size === 0) for (const worker of looked) idle.add(worker);
   }
-  const idle = core.active.size === 0 ? [...core.dirty] : [];
-  core.dirty.clear();
-  core.moreReady = false;
-  if (idle.length > 0) shareTail(core, idle, nowMs);
+  if (idle.size > 0) shareTail(core, idle, nowMs);
 }
 
 /** Classes that wait at the head of the order are watched for being passed over; those behind come to the head in time. */
@@ -56,11 +61,11 @@ class Decision {
   /** a class that got more tasks, or came back, waits */
   #newWaiting = false;
 
-  constructor(core: Core, nowMs: number) {
+  constructor(core: Core, looked: readonly WorkerState[], nowMs: number) {
     this.#core = core;
     this.#nowMs = nowMs;
     this.#turns = currentOrder(core, nowMs).turns;
-    this.#dirty = [...core.dirty].filter((worker) => takesWork(core, worker));
+    this.#dirty = looked.filter((worker) => takesWork(core, worker));
     this.#limits = limitsLeft(core);
   }
 
@@ -87,7 +92,7 @@ class Decision {
       if (cls.ready === 0) continue;
       if (cls.fresh) this.#newWaiting = true;
       // Where only the category's limit is in the way, any worker may do once it is not.
-      cls.fresh = limited !== undefined && limit < cls.ready;
+      cls.fresh = limited !== undefined && limited - given < cls.ready;
       if (this.#waiting.length < WATCHED && !cls.fresh) this.#waiting.push(cls);
     }
   }
@@ -227,6 +232,8 @@ class Decision {
       for (const holding of [...worker.holding.values()]) {
         const { cls } = holding;
         if (cls.ready === 0 || holding.running === 0 || !core.active.has(cls)) continue;
+        // A lost worker that came back with its attempts is more than the category's limit allows: they are to become fewer.
+        if ((this.#limits?.get(cls.category) ?? 0) < 0) continue;
         const depth = prefetchDepth(core, holding);
         if (depth === 0 || !this.#mayHoldMore(worker, cls)) continue;
         assign(core, worker, cls, 0, depth, this.#nowMs, null);

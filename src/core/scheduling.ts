@@ -17,6 +17,8 @@ export interface Order {
   validUntilMs: number;
   /** depends on measured run times and on the pool */
   measured: boolean;
+  /** how many there were */
+  workers: number;
 }
 
 /** Room on one worker that is kept for a class that was passed over. */

@@ -116,7 +116,14 @@ export interface WorkflowHistory {
   canceled: Iterable<number>;
   /** those of `attempts` that did not succeed, since the last reset of their task; `started` is 0 or 1 */
   failures: Iterable<
-    readonly [task: number, attempt: number, outcome: number, exit: number | null, started: number]
+    readonly [
+      task: number,
+      attempt: number,
+      outcome: number,
+      exit: number | null,
+      started: number,
+      peakBytes?: number | null,
+    ]
   >;
   /** handed out and not known to have ended: worker, task, attempt */
   assigned: Iterable<readonly [worker: number, task: number, attempt: number]>;
@@ -177,7 +184,7 @@ export interface Ledger {
   latestAttempts(workflow: number, tasks: readonly number[]): (AttemptRow | null)[];
   output(workflow: number, task: number, attempt: number): OutputRow | null;
   /** for summaries: wall, cpu (user+system) in µs, peak bytes, outcome of all accepted completions */
-  resultStatistics(workflow: number, visit: (row: StatisticsRow) => void): void;
+  resultStatistics(workflow: number, visit: (row: StatisticsRow, task: number) => void): void;
   files(workflow: number): Iterable<readonly [task: number, stamp: FileStamp]>;
   /** registers a worker process; returns its ledger id */
   addWorker(instance: string, host: string, pid: number, nowMs: number): number;

@@ -17,6 +17,7 @@ function check(frame: unknown): void {
       text(loose, "instance");
       text(loose, "host");
       number(loose, "pid");
+      if (loose["place"] !== undefined && loose["place"] !== null) text(loose, "place");
       checkOffer(record(loose["offer"], "offer"));
       for (const held of list(loose, "held")) {
         const each = record(held, "held");
@@ -24,6 +25,7 @@ function check(frame: unknown): void {
         const size = numbers(each, "tasks");
         same(numbers(each, "attempts"), size, "attempts");
         same(list(each, "started").length, size, "started");
+        if (each["grants"] !== undefined) checkGrants(list(each, "grants"), size);
       }
       return;
     case "started":
@@ -52,6 +54,16 @@ function check(frame: unknown): void {
       return;
     default:
       throw new Error(`unknown frame type ${String(loose["type"])}`);
+  }
+}
+
+function checkGrants(grants: readonly unknown[], size: number): void {
+  same(grants.length, size, "grants");
+  for (const grant of grants) {
+    if (grant === null) continue;
+    const amounts = record(grant, "grants");
+    for (const name of ["cpus", "memoryBytes", "diskBytes"])
+      if (number(amounts, name) < 0) throw wrong(name);
   }
 }
 

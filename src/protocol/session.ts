@@ -3,6 +3,7 @@
  * Frames are batched and columnar: a million tasks a second must not become a million objects.
  * Times are milliseconds since the epoch, durations microseconds, sizes bytes.
  */
+import type { Grant } from "../core/events.ts";
 import type { FileStamp } from "../core/files.ts";
 import type { ParameterTable, Requirement, TaskBody, TextTemplate } from "../core/workflow.ts";
 
@@ -53,6 +54,8 @@ export type ToWorker =
       cls: number;
       /** how many of this class the worker may run at a time from now on; what it holds beyond that waits there */
       width: number;
+      /** the worker ends an attempt that takes more memory than this; absent = amounts are only reserved */
+      grant?: Grant;
       /** for explicit blocks, one per task */
       bodies?: TaskBody[];
       /** commands that have to end with 0 before an attempt starts, with the exit code that made them necessary */
@@ -65,6 +68,8 @@ export type ToWorker =
   | { type: "follow"; workflow: number; task: number; attempt: number; on: boolean }
   /** results up to this frame number are durable */
   | { type: "ack"; seq: number }
+  /** nothing more of this workflow: its templates are not needed any more */
+  | { type: "forget"; workflow: number }
   | { type: "drain" };
 
 export const KILL_REASONS = ["canceled", "superseded", "preempted", "stopped", "slow"] as const;
@@ -78,9 +83,18 @@ export type ToServer =
       instance: string;
       host: string;
       pid: number;
+      /** see place.ts; absent or null where it cannot be told */
+      place?: string | null;
       offer: Offer;
       /** attempts that are still running or whose results are not acknowledged */
-      held: { workflow: number; tasks: number[]; attempts: number[]; started: boolean[] }[];
+      held: {
+        workflow: number;
+        tasks: number[];
+        attempts: number[];
+        started: boolean[];
+        /** what they were given, where that is enforced */
+        grants?: (Grant | null)[];
+      }[];
     }
   | { type: "started"; workflow: number; tasks: number[]; attempts: number[]; startedMs: number[] }
   | { type: "finished"; seq: number; batches: FinishedBatch[] }

@@ -95,7 +95,7 @@ const definition: z.ZodType<WorkflowDefinition> = z.looseObject({
   priority: z.number(),
   sortMethod: z.enum(["auto", "gpus_runtime_memory", "gpus_memory_runtime", "none"]),
   schedulers: z.array(z.strictObject({ name: text, fields: z.record(z.string(), z.unknown()) })),
-}) as unknown as z.ZodType<WorkflowDefinition>;
+});
 
 export interface SubmitRequest {
   definition: WorkflowDefinition;
@@ -119,4 +119,4 @@ export const submitRequest: z.ZodType<SubmitRequest> = z.strictObject({
   stderr: z.enum(["capture", "none"]).default("capture"),
   output_dir: absolute.nullable().default(null),
   idempotency_key: z.string().min(1).max(200).nullable().default(null),
-}) as unknown as z.ZodType<SubmitRequest>;
+});

@@ -16,8 +16,7 @@ export function readAccess(path: string): Access | null {
   try {
     const { url, token } = JSON.parse(readFileSync(path, "utf8")) as Partial<Access>;
     if (typeof url !== "string" || typeof token !== "string" || token === "") return null;
-    new URL(url);
-    return { url, token };
+    return URL.canParse(url) ? { url, token } : null;
   } catch {
     return null;
   }

@@ -33,9 +33,9 @@ function checkBlock(block: Block, place: string, names: Set<string>): void {
   if (block.bodies?.length !== block.count) throw wrong(`${place}.count is not its bodies' number`);
   block.bodies.forEach((body, i) => {
     checkBody(body, 0, `${place}.bodies.${i}`);
-    const name = String(body.name);
-    if (names.has(name)) throw wrong(`two tasks are called ${name}`);
-    names.add(name);
+    if (typeof body.name !== "string") throw wrong(`${place}.bodies.${i}.name is not a text`);
+    if (names.has(body.name)) throw wrong(`two tasks are called ${body.name}`);
+    names.add(body.name);
   });
 }
 

@@ -155,7 +155,13 @@ export class Engine {
     if (!row) throw new HoldallError("not_found", `there is no workflow ${id}`);
     this.#rows.set(id, row);
     const definition = this.ledger.definition(id);
-    const { restored, lost } = restoreWorkflow(this.ledger, row, definition.blocks, lostWorkers);
+    const { restored, lost } = restoreWorkflow(
+      this.ledger,
+      row,
+      definition.blocks,
+      lostWorkers,
+      definition.categories,
+    );
     if (lost.length > 0) {
       this.ledger.commit(lost);
       this.ledger.clearAssignments(id);
@@ -485,7 +491,7 @@ export class Engine {
   }
 
   #assign(effect: Extract<Effect, { type: "assign" }>): void {
-    const { worker, workflow, block, tasks, attempts, cls, width } = effect;
+    const { worker, workflow, block, tasks, attempts, cls, width, grant } = effect;
     this.#records.push({ kind: "assigned", workflow, worker, tasks, attempts });
     const session = this.#sessions.get(worker);
     const row = this.#rows.get(workflow);
@@ -500,6 +506,7 @@ export class Engine {
       });
     }
     const frame: ToWorker = { type: "run", workflow, block, tasks, attempts, cls, width };
+    if (grant) frame.grant = grant;
     if (definition.blocks[block]!.kind === "explicit")
       frame.bodies = this.ledger.bodies(workflow, tasks);
     const { recovery } = this.core.workflows.get(workflow)!;
@@ -566,10 +573,20 @@ export class Engine {
       this.#records.push({ kind: "ended", workflow, atMs });
       this.#rows.set(workflow, { ...row, endedMs: atMs });
     }
-    if (ended)
-      this.#after.push(() => {
-        for (const each of this.#listeners) each.ended?.(workflow);
-      });
+    if (!ended) return;
+    this.#forgetTemplates(workflow);
+    this.#after.push(() => {
+      for (const each of this.#listeners) each.ended?.(workflow);
+    });
+  }
+
+  /** Workers live longer than workflows: what they know of one that has ended would only pile up. */
+  #forgetTemplates(workflow: number): void {
+    for (const [worker, { templates }] of this.#sessions) {
+      const known = [...templates].filter((key) => key.startsWith(`${workflow}/`));
+      for (const key of known) templates.delete(key);
+      if (known.length > 0) this.#send(worker, { type: "forget", workflow });
+    }
   }
 }
 

@@ -244,7 +244,7 @@ function decode(part: string): string {
 }
 
 /** Null when it is larger than any request needs. */
-async function bodyText(request: Request): Promise<string | null> {
+export async function bodyText(request: Request): Promise<string | null> {
   const reader = request.body?.getReader();
   const parts: Uint8Array[] = [];
   let bytes = 0;

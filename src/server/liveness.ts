@@ -6,8 +6,8 @@
  * one, after the loop has read what was waiting in the sockets, and only when that tick came in time.
  */
 export interface Liveness {
-  /** from now on it has to be heard */
-  watch(worker: number): void;
+  /** from now on it has to be heard, within `limitMs` or a time of its own */
+  watch(worker: number, ownLimitMs?: number): void;
   /** false: it is not watched */
   heard(worker: number): boolean;
   forget(worker: number): void;
@@ -26,8 +26,8 @@ export function createLiveness({ limitMs, intervalMs, now }: LivenessOptions): L
   const deadlines = new Map<number, number>();
   const overdue = new Set<number>();
   let last = now();
-  const renew = (worker: number): void => {
-    deadlines.set(worker, now() + limitMs);
+  const renew = (worker: number, ownLimitMs: number = limitMs): void => {
+    deadlines.set(worker, now() + ownLimitMs);
     overdue.delete(worker);
   };
   return {

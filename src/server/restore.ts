@@ -1,12 +1,16 @@
 /** From the ledger's rows back to what the core needs to know. */
+import { createLearning, useOf } from "../core/allocate.ts";
+import { type CategoryUse, createCategoryUse, recordUse } from "../core/first-allocation.ts";
 import type { Restored } from "../core/events.ts";
 import { type FailureCounts, judgeFailure, NO_FAILURES } from "../core/faults.ts";
 import { blockOf } from "../core/graph.ts";
 import { CANCELED, FAILED, OUTCOME_OK, outcomeIndex, OUTCOMES, SUCCEEDED } from "../core/states.ts";
 import type { Recovery } from "../core/tasks.ts";
-import type { Block } from "../core/workflow.ts";
+import type { Block, CategorySettings } from "../core/workflow.ts";
 import type { Ledger, LedgerRecord, WorkflowHistory, WorkflowRow } from "../ledger/ledger.ts";
 import { lostRecord } from "./engine.ts";
+
+type Exhausted = { resource: "memoryBytes" | "diskBytes"; used: number | null };
 
 const CANCELED_OUTCOME = outcomeIndex("canceled");
 const WORKER_LOST = outcomeIndex("worker_lost");
@@ -19,6 +23,7 @@ export function restoreWorkflow(
   row: WorkflowRow,
   blocks: readonly Block[],
   lostWorkers: boolean,
+  categories: Readonly<Record<string, CategorySettings>> = {},
 ): { restored: Restored; lost: LedgerRecord[] } {
   const states = new Uint8Array(row.taskCount);
   const attempts = new Uint16Array(row.taskCount);
@@ -33,7 +38,8 @@ export function restoreWorkflow(
     if (attempt > attempts[task]!) attempts[task] = attempt;
     ended.add(`${task}/${attempt}`);
   }
-  const { failures, recovery } = recountFailures(row.id, blocks, history.failures);
+  const use = usePerCategory(ledger, row.id, blocks, categories);
+  const again = recountFailures(row.id, blocks, history.failures, use);
   for (const task of history.canceled) states[task] = CANCELED;
   /** an attempt that was taken back before it started is handed out again under its number: the last entry counts */
   const inFlight = new Map<number, [worker: number, task: number, attempt: number]>();
@@ -48,11 +54,11 @@ export function restoreWorkflow(
   const live = [...inFlight.values()].filter(([, task, attempt]) => attempt === attempts[task]);
   if (!lostWorkers || live.length === 0)
     return {
-      restored: { states, attempts, failures, recovery, live: lostWorkers ? [] : live },
+      restored: { states, attempts, ...again, use, live: lostWorkers ? [] : live },
       lost: [],
     };
   return {
-    restored: { states, attempts, failures, recovery, live: [] },
+    restored: { states, attempts, ...again, use, live: [] },
     lost: [...Map.groupBy(live, ([worker]) => worker)].map(([worker, its]) => {
       const tasks = its.map(([, task]) => task);
       const lost = its.map(([, , attempt]) => attempt);
@@ -66,16 +72,25 @@ function recountFailures(
   workflow: number,
   blocks: readonly Block[],
   rows: WorkflowHistory["failures"],
-): { failures: Map<number, FailureCounts>; recovery: Map<number, Recovery> } {
+  learned: ReadonlyMap<string, CategoryUse>,
+): Required<Pick<Restored, "failures" | "recovery" | "exhausted">> {
+  const exhausted: [task: number, what: Exhausted][] = [];
   const failures = new Map<number, FailureCounts>();
   const recovery = new Map<number, Recovery>();
   const firsts = Uint32Array.from(blocks, (block) => block.first);
-  for (const [task, attempt, number, exit, started] of rows) {
+  for (const [task, attempt, number, exit, started, peakBytes] of rows) {
     const outcome = OUTCOMES[number]!;
     if (outcome === "ok" || outcome === "canceled" || outcome === "superseded") continue;
+    const policy = blocks[blockOf(firsts, task)]!;
+    if ((outcome === "oom" || outcome === "disk") && learned.has(policy.category)) {
+      const resource = outcome === "oom" ? "memoryBytes" : "diskBytes";
+      exhausted.push([task, { resource, used: outcome === "oom" ? (peakBytes ?? null) : null }]);
+      recovery.delete(task);
+      continue;
+    }
     const exitCode = exit !== null && exit < 0 ? 128 - exit : exit;
     const judgement = judgeFailure({
-      policy: blocks[blockOf(firsts, task)]!,
+      policy,
       outcome,
       exitCode,
       started: started === 1,
@@ -88,5 +103,25 @@ function recountFailures(
     if (judgement.recovery === null) recovery.delete(task);
     else recovery.set(task, { command: judgement.recovery, exitCode: exitCode ?? 0 });
   }
-  return { failures, recovery };
+  return { failures, recovery, exhausted: new Map(exhausted) };
+}
+
+/** What tasks used that succeeded, of categories whose allocations are learned; where there are none, nothing is read. */
+function usePerCategory(
+  ledger: Ledger,
+  workflow: number,
+  blocks: readonly Block[],
+  categories: Readonly<Record<string, CategorySettings>>,
+): Map<string, CategoryUse> {
+  const uses = new Map<string, CategoryUse>();
+  for (const [name, settings] of Object.entries(categories))
+    if (createLearning(settings)) uses.set(name, createCategoryUse());
+  if (uses.size === 0) return uses;
+  const firsts = Uint32Array.from(blocks, (block) => block.first);
+  ledger.resultStatistics(workflow, ({ outcome, wallUs, cpuUs, peakBytes }, task) => {
+    const use = uses.get(blocks[blockOf(firsts, task)]!.category);
+    if (use && outcome === OUTCOME_OK && wallUs !== null)
+      recordUse(use, useOf(wallUs, cpuUs, peakBytes));
+  });
+  return uses;
 }

@@ -6,6 +6,7 @@ import { hasWorkLeft } from "../core/tasks.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { createGuard, newToken, readAccess, writeAccess } from "./access.ts";
 import { steadyNow } from "./clock.ts";
+import { createClaimRoutes } from "./claim-routes.ts";
 import { Engine } from "./engine.ts";
 import { createApi, errorResponse } from "./http.ts";
 import { listenOnOwnerSocket } from "./owner-socket.ts";
@@ -51,11 +52,18 @@ export function startServer(options: ServeOptions): RunningServer {
   });
   const api = createApi(engine, { stateDir });
   const submissions = createSubmissions(engine);
+  const polled = createClaimRoutes(engine);
   const mayPass = createGuard(token);
 
   /** Everything behind the token. */
-  async function answer(request: Request, keepOpen: (kept: Request) => void): Promise<Response> {
+  async function answer(
+    request: Request,
+    keepOpen: (kept: Request) => void,
+    from: string | null,
+  ): Promise<Response> {
     const { pathname } = new URL(request.url);
+    const claimed = polled.answer(request, from);
+    if (claimed) return await claimed;
     try {
       if (pathname === "/api/v1/workflows" && request.method === "POST") {
         keepOpen(request);
@@ -96,7 +104,8 @@ export function startServer(options: ServeOptions): RunningServer {
         );
       const upgraded = upgrade(request, server);
       if (upgraded !== null) return upgraded;
-      return answer(request, (open) => server.timeout(open, 0));
+      const from = server.requestIP(request)?.address ?? null;
+      return answer(request, (open) => server.timeout(open, 0), from);
     },
     websocket: sessions.websocket,
   };
@@ -116,9 +125,10 @@ export function startServer(options: ServeOptions): RunningServer {
   for (const path of [accessPath, ...options.accessFiles]) writeAccess(path, access);
   const socket = listenOnOwnerSocket(
     stateDir,
-    Object.assign((request: Request) => answer(request, () => {}), { close: () => api.close() }),
+    Object.assign((request: Request) => answer(request, () => {}, null), { close: () => api.close() }),
   );
   sessions.start();
+  polled.claims.run();
 
   return {
     url: access.url,
@@ -126,6 +136,7 @@ export function startServer(options: ServeOptions): RunningServer {
     sessions,
     async close() {
       sessions.stop();
+      polled.claims.stop();
       await socket.close();
       // Closing connections without a word is what tells workers to come back.
       await server.stop(true);

@@ -13,6 +13,7 @@ import { HoldallError, toHoldallError } from "../core/error.ts";
 import { checkToServer } from "../protocol/check-frames.ts";
 import type { WorkerItem } from "../protocol/api.ts";
 import { decodeFrames } from "../protocol/codec.ts";
+import { processExists, thisPlace } from "../protocol/place.ts";
 import { type Offer, SESSION_VERSION, type ToServer, type ToWorker } from "../protocol/session.ts";
 import {
   BEAT_PATH,
@@ -28,6 +29,8 @@ import { createLiveness } from "./liveness.ts";
 export const DEFAULT_HEARTBEAT_MS = 5000;
 /** Missed heartbeats after which a worker is lost. */
 const MISSED = 3;
+/** Attempts of a worker that was killed are dead after this. */
+const DYING_MS = 2000;
 /** Beyond this, messages wait here until the socket has taken what it has. */
 const HIGH_WATER_BYTES: number = 4 * 1024 * 1024;
 /** A worker that lets so much pile up is cut off; what it did not get waits again when it comes back. */
@@ -54,6 +57,10 @@ interface Peer {
   pid: number;
   offer: Offer;
   draining: boolean;
+  /** its process number says something here */
+  neighbour: boolean;
+  /** when its process was found to be gone; null = it is there, or who knows */
+  goneMs: number | null;
   socket: Socket | null;
   beat: Socket | null;
 }
@@ -79,6 +86,7 @@ export function createSessions({ engine, note, ...options }: SessionsOptions): S
     intervalMs,
     now: () => performance.now(),
   });
+  const place = thisPlace();
   const peers = new Map<string, Peer>();
   const byWorker = new Map<number, Peer>();
   let timer: ReturnType<typeof setInterval> | null = null;
@@ -143,6 +151,8 @@ export function createSessions({ engine, note, ...options }: SessionsOptions): S
       pid: frame.pid,
       offer: frame.offer,
       draining: before?.draining ?? false,
+      neighbour: typeof frame.place === "string" && frame.place === place,
+      goneMs: null,
       socket,
       beat: before?.beat ?? null,
     };
@@ -200,13 +210,29 @@ export function createSessions({ engine, note, ...options }: SessionsOptions): S
     if (!peer || peer.socket !== socket) return;
     peer.socket = null;
     engine.detach(peer.worker);
+    lookFor(peer);
   }
 
-  function lose(worker: number): void {
+  /** A neighbour that was killed need not be waited for, except that what it ran has to die first. */
+  function lookFor(peer: Peer): void {
+    if (peer.neighbour && peer.goneMs === null && !processExists(peer.pid))
+      peer.goneMs = performance.now();
+  }
+
+  function loseDeadNeighbours(): void {
+    for (const peer of [...byWorker.values()]) {
+      if (peer.socket) continue;
+      lookFor(peer);
+      if (peer.goneMs !== null && performance.now() - peer.goneMs > DYING_MS)
+        lose(peer.worker, `its process ${peer.pid} is gone`);
+    }
+  }
+
+  function lose(worker: number, why: string): void {
     const peer = byWorker.get(worker);
     note(
       peer
-        ? `worker ${worker} on ${peer.host} is lost: nothing heard for ${seconds(lossMs + heartbeatMs)}`
+        ? `worker ${worker} on ${peer.host} is lost: ${why}`
         : `worker ${worker} has not come back and is lost`,
     );
     if (peer) remove(peer, CLOSE.lost, "nothing was heard for too long");
@@ -281,7 +307,9 @@ export function createSessions({ engine, note, ...options }: SessionsOptions): S
     start() {
       for (const worker of engine.absentWorkers()) liveness.watch(worker);
       timer = setInterval(() => {
-        for (const worker of liveness.tick()) lose(worker);
+        for (const worker of liveness.tick())
+          lose(worker, `nothing heard for ${seconds(lossMs + heartbeatMs)}`);
+        loseDeadNeighbours();
       }, intervalMs);
     },
     stop() {

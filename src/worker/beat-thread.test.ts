@@ -74,7 +74,7 @@ const noFence = (fence: Promise<number>, ms: number): Promise<unknown> =>
 
 test("heartbeats go on while the main loop is blocked", async () => {
   const to = server();
-  const { fence } = thread(to, {});
+  const { fence } = thread(to, { lossMs: LOSS_MS * 20 });
   await to.untilBeat();
   const before = Bun.spawnSync(["sleep", "1"]);
   expect(before.exitCode).toBe(0);

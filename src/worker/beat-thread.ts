@@ -33,8 +33,7 @@ export type FromBeat = { type: "fence" };
 export function beatThread(reach: Reach): void {
   const scope = globalThis as unknown as {
     postMessage(message: FromBeat): void;
-    onmessage: ((event: { data: ToBeat }) => void) | null;
-    close?(): void;
+    addEventListener(type: "message", listener: (event: { data: ToBeat }) => void): void;
   };
   let start: BeatStart | null = null;
   let socket: WebSocket | null = null;
@@ -58,19 +57,19 @@ export function beatThread(reach: Reach): void {
     const headers = start!.token === null ? {} : { authorization: `Bearer ${start!.token}` };
     const made = new WebSocket(start!.url, { headers } as unknown as string[]);
     socket = made;
-    made.onopen = () => beat();
-    made.onmessage = (event) => {
+    made.addEventListener("open", beat);
+    made.addEventListener("message", (event) => {
       if (socket !== made) return;
       disowned = false;
       confirm(Number(event.data));
-    };
-    made.onclose = (event) => {
+    });
+    made.addEventListener("close", (event) => {
       if (socket !== made) return;
       socket = null;
       // 4404 and 4408: see CLOSE in protocol/session-socket.ts
       if (event.code >= 4400) disowned = true;
-    };
-    made.onerror = () => {};
+    });
+    made.addEventListener("error", () => {});
   }
 
   function beat(): void {
@@ -110,6 +109,7 @@ export function beatThread(reach: Reach): void {
       fenced = true;
       fencedMs = at;
       const graceMs = Math.min(heartbeatMs / 4, 1000);
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
       scope.postMessage({ type: "fence" });
       setTimeout(() => {
         if (fencedMs === at) process.kill(process.pid, "SIGKILL");
@@ -124,7 +124,7 @@ export function beatThread(reach: Reach): void {
     (old as unknown as { terminate(): void } | null)?.terminate();
   }
 
-  scope.onmessage = ({ data }) => {
+  scope.addEventListener("message", ({ data }) => {
     if (data.type === "start") {
       start = data;
       confirmedMs = now();
@@ -142,7 +142,7 @@ export function beatThread(reach: Reach): void {
       if (timer) clearInterval(timer);
       drop();
     }
-  };
+  });
 }
 
 export interface BeatThread {
@@ -159,11 +159,12 @@ export function startBeatThread(onFence: () => void): BeatThread {
   });
   const url = URL.createObjectURL(program);
   const thread = new Worker(url, { smol: true });
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
   const post = (message: ToBeat): void => thread.postMessage(message);
-  thread.onmessage = () => {
+  thread.addEventListener("message", () => {
     onFence();
     post({ type: "fenced" });
-  };
+  });
   // The thread alone must not keep a process that is done.
   thread.unref();
   return {

@@ -6,6 +6,7 @@
 import { HoldallError } from "../core/error.ts";
 import { decodeFrames } from "../protocol/codec.ts";
 import { type Offer, SESSION_VERSION, type ToServer, type ToWorker } from "../protocol/session.ts";
+import { thisPlace } from "../protocol/place.ts";
 import { BEAT_PATH, CLOSE, messagesOf, SESSION_PATH } from "../protocol/session-socket.ts";
 import { startBeatThread } from "./beat-thread.ts";
 import { KeptSpills } from "./kept-spills.ts";
@@ -109,25 +110,26 @@ export function connectWorker(options: RemoteOptions): RemoteWorker {
     made.binaryType = "arraybuffer";
     heardMs = performance.now();
     let why = "";
-    made.onopen = () => {
+    made.addEventListener("open", () => {
       if (socket !== made) return;
       heardMs = performance.now();
       hello();
-    };
-    made.onmessage = (event) => {
+    });
+    made.addEventListener("message", (event) => {
       if (socket !== made || typeof event.data === "string") return;
       heardMs = performance.now();
       received(decodeFrames(new Uint8Array(event.data as ArrayBuffer)) as ToWorker[]);
-    };
+    });
+    // Bun's client has it, its types do not.
     made.addEventListener("pong" as "message", () => {
       heardMs = performance.now();
     });
-    made.onerror = (event) => {
-      why = (event as ErrorEvent).message ?? "";
-    };
-    made.onclose = (event) => {
+    made.addEventListener("error", (event) => {
+      why = event.message;
+    });
+    made.addEventListener("close", (event) => {
       if (socket === made) closed(event.code, event.reason, why);
-    };
+    });
   }
 
   function hello(): void {
@@ -139,6 +141,7 @@ export function connectWorker(options: RemoteOptions): RemoteWorker {
         instance,
         host: options.host,
         pid: options.pid,
+        place: options.beats === "loop" ? null : thisPlace(),
         offer: options.offer,
         held,
       },

@@ -6,12 +6,16 @@
  * holds beyond that waits in the executor's pool and starts without a round trip.
  */
 import { constants } from "node:os";
-import type { ParameterTable, TaskBody } from "../core/workflow.ts";
+import type { Grant } from "../core/events.ts";
+import { formatBytes } from "../core/units.ts";
+import type { ParameterTable } from "../core/workflow.ts";
 import type { KillReason, ToServer, ToWorker, WorkerTemplate } from "../protocol/session.ts";
 import { compileAttempts, type AttemptPlan, type PlanMaker } from "./attempt-plan.ts";
 import { createPathFinder } from "./command.ts";
 import type { Executor, Exit, Start, Stream } from "./executor.ts";
 import { createStamper, firstMissing } from "./files.ts";
+import { createMemoryWatch } from "./memory-watch.ts";
+import { createOomKills } from "./oom-kills.ts";
 import { OutputBuffer } from "./output-buffer.ts";
 import { ResultBatcher } from "./result-batcher.ts";
 import { startTimer } from "./timer.ts";
@@ -37,6 +41,10 @@ const ROOMS_REMEMBERED = 1000;
 
 interface Attempt {
   id: number;
+  /** class of equal requirements: tasks of one block may be in several */
+  cls: number;
+  /** what it was given, where that is enforced */
+  grant: Grant | null;
   workflow: number;
   task: number;
   attempt: number;
@@ -47,7 +55,9 @@ interface Attempt {
   follow: boolean;
   startedMs: number;
   /** why we ended it, when we did */
-  ended: KillReason | "timeout" | null;
+  ended: KillReason | "timeout" | "oom" | null;
+  /** with `ended` oom: what it had when it had too much */
+  usedBytes: number;
   /** takes back the timer that runs: its timeout, then its grace time */
   stopTimer: (() => void) | null;
   /** while the command runs that has to succeed first: what to start then */
@@ -56,7 +66,6 @@ interface Attempt {
 
 interface LoadedTemplate {
   template: WorkerTemplate;
-  cls: number;
   /** for arrays: compiled once */
   make: PlanMaker | null;
 }
@@ -71,6 +80,10 @@ export class Worker {
   /** per class: attempts here, and how many of them may run */
   readonly #room = new Map<number, { held: number; width: number; pool: number }>();
   readonly #results: ResultBatcher;
+  readonly #oomKilled = createOomKills();
+  readonly #memory = createMemoryWatch({
+    exceeded: (id, bytes) => this.#exceeded(id, bytes),
+  });
   readonly #onPath = createPathFinder();
   readonly #stamp = createStamper();
   #nextId = 1;
@@ -98,22 +111,30 @@ export class Worker {
   /** For `hello` after a broken connection: what runs or waits here, and results that are not acknowledged. */
   heldAttempts(): Extract<ToServer, { type: "hello" }>["held"] {
     const held = new Map<number, Extract<ToServer, { type: "hello" }>["held"][number]>();
-    const add = (workflow: number, task: number, attempt: number, started: boolean): void => {
+    const add = (
+      workflow: number,
+      task: number,
+      attempt: number,
+      started: boolean,
+      grant: Grant | null,
+    ): void => {
       const of = held.get(workflow) ?? { workflow, tasks: [], attempts: [], started: [] };
       held.set(workflow, of);
       of.tasks.push(task);
       of.attempts.push(attempt);
       of.started.push(started);
+      if (grant && !of.grants) of.grants = of.tasks.slice(1).map(() => null);
+      of.grants?.push(grant);
     };
     // The executor starts them in order, so the first `width` of each class are the ones that may run.
     const before = new Map<number, number>();
-    for (const { workflow, task, attempt, template } of this.#attempts.values()) {
-      const place = before.get(template.cls) ?? 0;
-      before.set(template.cls, place + 1);
-      add(workflow, task, attempt, place < (this.#room.get(template.cls)?.width ?? 0));
+    for (const { workflow, task, attempt, cls, grant } of this.#attempts.values()) {
+      const place = before.get(cls) ?? 0;
+      before.set(cls, place + 1);
+      add(workflow, task, attempt, place < (this.#room.get(cls)?.width ?? 0), grant);
     }
     for (const batch of this.#results.unacknowledged())
-      batch.tasks.forEach((task, i) => add(batch.workflow, task, batch.attempts[i]!, false));
+      batch.tasks.forEach((task, i) => add(batch.workflow, task, batch.attempts[i]!, false, null));
     return [...held.values()];
   }
 
@@ -144,6 +165,10 @@ export class Worker {
           break;
         case "ack":
           this.#results.acknowledge(frame.seq);
+          break;
+        case "forget":
+          for (const key of this.#templates.keys())
+            if (key.startsWith(`${frame.workflow}/`)) this.#templates.delete(key);
           break;
         case "drain":
           this.#drain();
@@ -185,7 +210,8 @@ export class Worker {
 
   /** For the executor's owner to connect: see ExecutorEvents. */
   readonly events = {
-    started: (id: number, _pid: number, startedMs: number): void => this.#started(id, startedMs),
+    started: (id: number, pid: number, startedMs: number): void =>
+      this.#started(id, pid, startedMs),
     output: (id: number, stream: Stream, bytes: Uint8Array): void =>
       this.#output(id, stream, bytes),
     exited: (exits: readonly Exit[]): void => this.#exited(exits),
@@ -195,7 +221,6 @@ export class Worker {
   #load(template: WorkerTemplate): void {
     this.#templates.set(`${template.workflow}/${template.block}`, {
       template,
-      cls: -1,
       make:
         template.body === null
           ? null
@@ -207,7 +232,6 @@ export class Worker {
     const loaded = this.#templates.get(`${frame.workflow}/${frame.block}`);
     if (!loaded)
       throw new Error(`run frame for an unknown template ${frame.workflow}/${frame.block}`);
-    loaded.cls = frame.cls;
     const room = this.#room.get(frame.cls) ?? { held: 0, width: 0, pool: this.#nextPool++ };
     this.#room.set(frame.cls, room);
     this.#executor.width(room.pool, frame.width);
@@ -215,8 +239,7 @@ export class Worker {
     room.width = frame.width;
     const starts: Start[] = [];
     for (let i = 0; i < frame.tasks.length; i++) {
-      const task = frame.tasks[i]!;
-      const attempt = this.#create(loaded, task, frame.attempts[i]!, frame.bodies?.[i] ?? null);
+      const attempt = this.#create(frame, loaded, i);
       if (this.#draining) {
         this.#giveBack(attempt);
         continue;
@@ -250,16 +273,20 @@ export class Worker {
       } else starts.push(start);
     }
     if (starts.length > 0) this.#executor.start(starts);
+    if (starts.length < frame.tasks.length) this.#results.settle(true);
   }
 
-  #create(loaded: LoadedTemplate, task: number, number: number, body: TaskBody | null): Attempt {
+  #create(frame: Extract<ToWorker, { type: "run" }>, loaded: LoadedTemplate, at: number): Attempt {
     const { template } = loaded;
-    const make = loaded.make ?? compileAttempts(template, body!, NO_PARAMETERS);
+    const task = frame.tasks[at]!;
+    const make = loaded.make ?? compileAttempts(template, frame.bodies![at]!, NO_PARAMETERS);
     const attempt: Attempt = {
       id: this.#nextId++,
+      cls: frame.cls,
+      grant: frame.grant ?? null,
       workflow: template.workflow,
       task,
-      attempt: number,
+      attempt: frame.attempts[at]!,
       template: loaded,
       plan: make(loaded.make ? task - template.first : 0),
       stdout: null,
@@ -267,6 +294,7 @@ export class Worker {
       follow: false,
       startedMs: 0,
       ended: null,
+      usedBytes: 0,
       stopTimer: null,
       recovery: null,
     };
@@ -283,15 +311,16 @@ export class Worker {
 
   #forget(attempt: Attempt): void {
     attempt.stopTimer?.();
+    if (attempt.grant) this.#memory.remove(attempt.id);
     this.#attempts.delete(attempt.id);
-    const room = this.#room.get(attempt.template.cls);
+    const room = this.#room.get(attempt.cls);
     if (!room || --room.held > 0) return;
     room.width = 0;
     this.#ranDry = true;
-    if (this.#room.size > ROOMS_REMEMBERED) this.#room.delete(attempt.template.cls);
+    if (this.#room.size > ROOMS_REMEMBERED) this.#room.delete(attempt.cls);
   }
 
-  #started(id: number, startedMs: number): void {
+  #started(id: number, pid: number, startedMs: number): void {
     const attempt = this.#attempts.get(id);
     if (!attempt) return;
     attempt.startedMs = startedMs;
@@ -304,6 +333,8 @@ export class Worker {
         startedMs: [startedMs],
       },
     ]);
+    if (attempt.grant && !attempt.recovery && attempt.ended === null)
+      this.#memory.add(id, pid, attempt.grant.memoryBytes);
     const { timeoutSeconds } = attempt.template.template;
     if (timeoutSeconds === null || attempt.ended !== null) return;
     const sinceMs = this.#options.now() - startedMs;
@@ -421,7 +452,20 @@ export class Worker {
     ]);
   }
 
+  /** At once: whoever grows so fast must not have the grace time to take what others need. */
+  #exceeded(id: number, bytes: number): void {
+    const attempt = this.#attempts.get(id);
+    if (!attempt || attempt.ended !== null) return;
+    attempt.ended = "oom";
+    attempt.usedBytes = bytes;
+    this.#executor.kill(id, "SIGKILL");
+  }
+
   #judge(attempt: Attempt, exit: Exit): void {
+    if (attempt.grant) {
+      const peak = this.#memory.remove(attempt.id);
+      if (peak !== null && peak > (exit.peakBytes ?? 0)) exit.peakBytes = peak;
+    }
     const code = exit.signal !== null ? -exit.signal : exit.exitCode;
     if (attempt.ended === "timeout") {
       const limit = attempt.template.template.timeoutSeconds;
@@ -431,6 +475,10 @@ export class Worker {
     } else if (attempt.ended === "slow") {
       const text = "ended because it ran far longer than others of its category";
       this.#report(attempt, "preempted", code, exit, text);
+    } else if (attempt.ended === "oom") {
+      const given = formatBytes(attempt.grant!.memoryBytes);
+      const text = `ended because it had ${formatBytes(attempt.usedBytes)} of memory, it was given ${given}`;
+      this.#report(attempt, "oom", code, exit, text);
     } else if (attempt.ended !== null) {
       this.#report(attempt, attempt.ended, code, exit, null);
     } else if (attempt.recovery) {
@@ -445,6 +493,8 @@ export class Worker {
         exit,
         `${what}: ${errno}`,
       );
+    } else if (exit.signal === constants.signals.SIGKILL && this.#oomKilled()) {
+      this.#report(attempt, "oom", code, exit, "ended by the kernel, which was out of memory");
     } else if (exit.signal !== null) {
       this.#report(attempt, "signal", code, exit, `ended by ${signalName(exit.signal)}`);
     } else if (code !== 0) {
@@ -482,7 +532,7 @@ export class Worker {
         : null;
     this.#results.add({
       workflow: attempt.workflow,
-      cls: attempt.template.cls,
+      cls: attempt.cls,
       task: attempt.task,
       attempt: attempt.attempt,
       outcome,
@@ -495,7 +545,6 @@ export class Worker {
       files,
       recoveryFailed: attempt.recovery !== null && outcome === "exit",
     });
-    if (!exit) this.#results.settle(true);
   }
 
   /** The executor died: what it had is gone, and runs again. */

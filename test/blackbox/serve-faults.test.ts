@@ -115,6 +115,22 @@ test("worker killed: what it ran is over, and runs again on another", async () =
   expect(await lossesOf(server)).toHaveLength(1);
 }, 60_000);
 
+test("a worker of the server's own host that is killed is not waited for as long as one that is silent", async () => {
+  const cwd = scratchDir();
+  // Lost after 40 s of silence.
+  const server = await serve(cwd, ["--heartbeat", "10000"]);
+  const doomed = await connectedWorker(server, cwd, ["--cpus", "1"]);
+  await submitGated(cwd, "0-0");
+  await untilStarted(cwd, "0.1");
+  const pid = pidOf(cwd, "0.1");
+  await connectedWorker(server, cwd, ["--cpus", "1"]);
+  await end(doomed);
+  await untilStarted(cwd, "0.2");
+  expect(isAlive(pid)).toBe(false);
+  go(cwd, "0.2");
+  await waitAll(cwd);
+}, 60_000);
+
 test("a worker that is stopped for too long: its late result is refused and replaces nothing", async () => {
   const cwd = scratchDir();
   const server = await serve(cwd, BEAT);

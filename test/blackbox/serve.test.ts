@@ -13,13 +13,25 @@ import {
   until,
   untilFile,
 } from "../support/holdall.ts";
+import { encodeFrames } from "../../src/protocol/codec.ts";
+import { SESSION_VERSION } from "../../src/protocol/session.ts";
 import { scratchDir } from "../support/scratch.ts";
 import { connectedWorker, readAccess, serve, worker } from "../support/server.ts";
 
-async function submit(cwd: string, args: readonly string[]): Promise<any> {
+interface Answer {
+  workflow_id: number;
+  name: string;
+  tasks: number;
+}
+
+async function codeOf(response: Response): Promise<string> {
+  return ((await response.json()) as { error: { code: string } }).error.code;
+}
+
+async function submit(cwd: string, args: readonly string[]): Promise<Answer> {
   const { code, stdout, stderr } = await run(cwd, ["submit", "--json", ...args]);
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-  return parseJson(stdout, stderr);
+  return parseJson(stdout, stderr) as Answer;
 }
 
 test("a bag over two workers of one host: each task once, both at work", async () => {
@@ -64,7 +76,7 @@ test("only the access file opens the server: 0600, exit 6 with another token, 40
   for (const [path, init] of asked) {
     const response = await fetch(`${url}${path}`, init);
     expect([path, response.status]).toEqual([path, 401]);
-    expect(((await response.json()) as any).error.code).toBe("unauthorized");
+    expect(await codeOf(response)).toBe("unauthorized");
   }
   expect((await fetch(`${url}/healthz`)).status).toBe(200);
   expect((await server.fetch("/api/v1/workflows")).status).toBe(200);
@@ -88,9 +100,9 @@ test("commands from anywhere, through --access and HOLDALL_ACCESS", async () => 
   expect((await run(elsewhere, ["wait", ...access])).code).toBe(1);
   const env = { HOLDALL_ACCESS: join(cwd, "copy.json") };
   const listed = await run(elsewhere, ["tasks", "--json"], { env });
-  const [task] = (parseJson(listed.stdout, listed.stderr) as any).tasks;
+  const [task] = (parseJson(listed.stdout, listed.stderr) as { tasks: { name: string }[] }).tasks;
   expect(task).toMatchObject({ state: "failed", exit_code: 3 });
-  expect((await run(elsewhere, ["logs", task.name, ...access])).stdout).toBe(`${elsewhere}\n`);
+  expect((await run(elsewhere, ["logs", task!.name, ...access])).stdout).toBe(`${elsewhere}\n`);
   expect((await run(elsewhere, ["retry", ...access])).code).toBe(0);
   expect((await run(elsewhere, ["wait", ...access])).code).toBe(1);
   const [again] = Object.values(await tasks(elsewhere, access));
@@ -161,6 +173,7 @@ test("a second server, and a run, on the same state directory are refused", asyn
     const { code, stderr } = await run(cwd, args);
     expect([args[0], code]).toEqual([args[0], 4]);
     expect(stderr).toContain("in use");
+    if (args[0] === "run") expect(stderr).toContain("fix: give it the workflow: holdall submit");
   }
 });
 
@@ -280,7 +293,7 @@ test("broken and hostile submissions are refused and leave nothing", async () =>
   for (const [what, request] of bad) {
     const response = await post(request);
     expect([what, response.status]).toEqual([what, 422]);
-    expect(((await response.json()) as any).error.code).toBe("spec");
+    expect(await codeOf(response)).toBe("spec");
   }
   expect(await (await server.fetch("/api/v1/workflows")).json()).toEqual({ workflows: [] });
   const accepted = await post({ definition: good });
@@ -321,7 +334,7 @@ test("worker --drain N, and --idle-timeout", async () => {
   const first = await connectedWorker(server, cwd);
   const idle = worker(cwd, ["--idle-timeout", "0.5s"]);
   expect((await idle.result).code).toBe(0);
-  const [{ worker_id }] = (await server.workers()) as any;
+  const [{ worker_id } = { worker_id: 0 }] = await server.workers();
   expect((await run(cwd, ["worker", "--drain", "99"])).code).toBe(3);
   expect((await run(cwd, ["worker", "--drain", String(worker_id)])).code).toBe(0);
   expect((await first.result).code).toBe(0);
@@ -382,4 +395,85 @@ test("--output-dir writes files of each attempt, also through a server", async (
   expect((await run(cwd, ["wait"])).code).toBe(0);
   const names = Object.keys(await tasks(cwd));
   expect(await untilFile(join(cwd, "out", `${names[1]}.1.out`))).toBe("1\n");
+});
+
+test("broken and hostile sessions are closed with a reason, and harm nobody", async () => {
+  const cwd = scratchDir();
+  const server = await serve(cwd);
+  const version = SESSION_VERSION;
+  const offer = {
+    cpus: 1,
+    memoryBytes: 0,
+    diskBytes: 0,
+    gpus: 0,
+    maxParallel: null,
+    timeLimitSeconds: null,
+    scheduler: null,
+  };
+  const hello = { type: "hello", version, instance: "x", host: "h", pid: 1, offer, held: [] };
+  const open = async (): Promise<WebSocket> => {
+    const headers = { authorization: `Bearer ${server.access.token}` };
+    const socket = new WebSocket(`${server.access.url.replace("http", "ws")}/api/v1/session`, {
+      headers,
+    } as unknown as string[]);
+    await new Promise((done) => socket.addEventListener("open", done));
+    return socket;
+  };
+  const closing = (socket: WebSocket): Promise<CloseEvent> =>
+    new Promise((done) => socket.addEventListener("close", done));
+  const refused: [string, string | Uint8Array<ArrayBuffer>][] = [
+    ["text", "hello"],
+    ["noise", crypto.getRandomValues(new Uint8Array(100))],
+    ["nothing", new Uint8Array(0)],
+    ["no hello first", encodeFrames([{ type: "alive" }])],
+    ["a later version", encodeFrames([{ ...hello, version: version + 1 }])],
+    ["no offer", encodeFrames([{ ...hello, offer: null }])],
+  ];
+  for (const [what, message] of refused) {
+    const socket = await open();
+    const closed = closing(socket);
+    socket.send(message);
+    const { code, reason } = await closed;
+    expect([what, code]).toEqual([what, 4400]);
+    expect(reason).not.toBe("");
+  }
+  expect(await server.workers()).toEqual([]);
+
+  // Well formed, and all of it untrue.
+  const liar = await open();
+  const batch = {
+    workflow: 7,
+    cls: 9,
+    tasks: [0, 4e9, -1],
+    attempts: [1, 2, 3],
+    outcomes: [0, 99, -1],
+    exits: [0, 0, 0],
+    startedMs: [0, 0, 0],
+    wallUs: [0, 0, 0],
+    userUs: [0, 0, 0],
+    systemUs: [0, 0, 0],
+    peakBytes: [0, 0, 0],
+    outputs: [],
+    messages: [],
+    files: [],
+  };
+  await submit(cwd, ["--name", "w", "--", "sleep", "300"]);
+  liar.send(
+    encodeFrames([
+      { ...hello, held: [{ workflow: 1, tasks: [0, 9], attempts: [5, 1], started: [true, true] }] },
+      { type: "started", workflow: 1, tasks: [0, 50], attempts: [9, 9], startedMs: [0, 0] },
+      { type: "finished", seq: 1, batches: [batch, { ...batch, workflow: 1 }] },
+      { type: "revoked", workflow: 1, tasks: [70], attempts: [1] },
+      { type: "follow", workflow: 1 },
+    ]),
+  );
+  expect((await closing(liar)).code).toBe(4400);
+  const other = await open();
+  other.send(
+    encodeFrames([hello, { type: "finished", seq: 1, batches: [{ ...batch, workflow: 1 }] }]),
+  );
+  await until("it is taken for a worker", async () => (await server.workers()).length === 1);
+  expect((await run(cwd, ["cancel"])).code).toBe(0);
+  expect(Object.values(await tasks(cwd)).map((task) => task.state)).toEqual(["canceled"]);
+  other.close();
 });

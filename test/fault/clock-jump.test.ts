@@ -12,7 +12,7 @@ const LIBRARY = [
   "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
   "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
 ].find((path) => existsSync(path));
-const BEAT = ["--heartbeat", "300"];
+const BEAT = ["--heartbeat", "1000"];
 
 /** A clock of a process's own. */
 function clock(cwd: string, name: string): { env: Record<string, string>; set(by: string): void } {

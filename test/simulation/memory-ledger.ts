@@ -134,8 +134,8 @@ export function openMemoryLedger(disk: Disk): Ledger {
           .filter((row) => known(row) && row.outcome !== OUTCOME_OK && !forgiven.has(row))
           .sort(byTask)
           .map(
-            ({ task, attempt, outcome, exit, startedMs }) =>
-              [task, attempt, outcome, exit, startedMs === null ? 0 : 1] as const,
+            ({ task, attempt, outcome, exit, startedMs, peakBytes }) =>
+              [task, attempt, outcome, exit, startedMs === null ? 0 : 1, peakBytes] as const,
           ),
         assigned: [...assigned]
           .map(([key, worker]) => [worker, ...numbersOf(key)] as const)
@@ -170,12 +170,16 @@ export function openMemoryLedger(disk: Disk): Ledger {
     resultStatistics(id, visit) {
       for (const row of [...stored(id).results.values()].sort(byTask))
         if (row.task >= 0)
-          visit({
-            outcome: row.outcome,
-            wallUs: row.wallUs,
-            cpuUs: row.userUs === null || row.systemUs === null ? null : row.userUs + row.systemUs,
-            peakBytes: row.peakBytes,
-          });
+          visit(
+            {
+              outcome: row.outcome,
+              wallUs: row.wallUs,
+              cpuUs:
+                row.userUs === null || row.systemUs === null ? null : row.userUs + row.systemUs,
+              peakBytes: row.peakBytes,
+            },
+            row.task,
+          );
     },
     files: (id) =>
       [...stored(id).files]

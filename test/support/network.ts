@@ -1,7 +1,7 @@
 // Hosts of a test's own: network namespaces, each behind a cable that can be pulled.
 
 import { afterEach } from "bun:test";
-import { requires } from "./requires.ts";
+import { forbidden, requires } from "./requires.ts";
 
 export interface Host {
   /** of the machine, as this host sees it */
@@ -17,16 +17,13 @@ afterEach(() => {
   for (const name of hosts.splice(0)) ip("netns", "delete", name);
 });
 
-/** Whether to skip, as `requires` does. */
+/** Whether to skip, with the reason. */
 export function requiresNetworks(): boolean {
+  if (requires("ip", "apt-get install iproute2")) return true;
   const name = `hd-probe-${process.pid}`;
-  const made = requiresIp() || !ip("netns", "add", name);
-  if (!made) ip("netns", "delete", name);
-  return requires("network namespaces", "install iproute2 and run as root", !made);
-}
-
-function requiresIp(): boolean {
-  return Bun.which("ip", { PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin` }) === null;
+  const made = ip("netns", "add", name);
+  if (made) ip("netns", "delete", name);
+  return forbidden("making network namespaces", made);
 }
 
 let count = 0;

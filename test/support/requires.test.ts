@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "bun:test";
-import { requires } from "./requires.ts";
+import { forbidden, requires } from "./requires.ts";
 
 const before = process.env["CI"];
 afterEach(() => {
@@ -18,4 +18,10 @@ test("what is missing is skipped, and fails in continuous integration", () => {
   expect(requires("no-such-command", "write it")).toBe(true);
   process.env["CI"] = "true";
   expect(() => requires("no-such-command", "write it")).toThrow("to run this test: write it");
+});
+
+test("what is not permitted is skipped, also in continuous integration", () => {
+  process.env["CI"] = "true";
+  expect(forbidden("something", false)).toBe(true);
+  expect(forbidden("something", true)).toBe(false);
 });

@@ -19,6 +19,17 @@ export function requires(what: string, howToGetIt: string, present?: boolean): b
   return true;
 }
 
+/**
+ * Whether to skip because this machine does not permit something, although all is installed: containers often forbid mounting and
+ * network namespaces, also in continuous integration.
+ */
+export function forbidden(what: string, permitted: boolean): boolean {
+  const message = `${what} is not permitted here`;
+  if (!permitted && !said.has(message)) console.warn(`skipped: ${message}`);
+  said.add(message);
+  return !permitted;
+}
+
 /** Also in the folders for administrators, which are not on every user's PATH. */
 function isCommand(name: string): boolean {
   const PATH = `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin`;

@@ -2,7 +2,7 @@
 
 import { afterEach } from "bun:test";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { resolve } from "node:path";
 import { type Options, type Running, start, until } from "./holdall.ts";
 
 export interface Access {
@@ -10,11 +10,17 @@ export interface Access {
   token: string;
 }
 
+export interface WorkerRow {
+  worker_id: number;
+  pid: number;
+  state: string;
+}
+
 export interface Serving extends Running {
   access: Access;
   /** asks with the token */
-  fetch(path: string, init?: RequestInit): Promise<Response>;
-  workers(): Promise<{ worker_id: number; pid: number; state: string }[]>;
+  fetch(path: string, init?: { method?: string; body?: string }): Promise<Response>;
+  workers(): Promise<WorkerRow[]>;
 }
 
 const running: Running[] = [];
@@ -26,15 +32,15 @@ afterEach(async () => {
   await Promise.all(running.splice(0).map((each) => each.result));
 });
 
-export function readAccess(cwd: string): Access {
-  return JSON.parse(readFileSync(join(cwd, ".holdall/access.json"), "utf8")) as Access;
+export function readAccess(cwd: string, stateDir = ".holdall"): Access {
+  return JSON.parse(readFileSync(resolve(cwd, stateDir, "access.json"), "utf8")) as Access;
 }
 
 /** Starts a server in `cwd` and waits until it answers. It is killed when the test ends. */
 export async function serve(
   cwd: string,
   args: readonly string[] = [],
-  options: Options = {},
+  { stateDir, ...options }: Options & { stateDir?: string } = {},
 ): Promise<Serving> {
   const process = start(cwd, ["serve", ...args], options);
   running.push(process);
@@ -43,22 +49,23 @@ export async function serve(
   const access = await until("the server answers", async () => {
     if (ended !== null) throw new Error(`the server ended: ${ended}`);
     try {
-      const found = readAccess(cwd);
+      const found = readAccess(cwd, stateDir);
       return (await fetch(`${found.url}/healthz`)).ok ? found : null;
     } catch {
       return null;
     }
   });
-  const ask = (path: string, init: RequestInit = {}): Promise<Response> =>
+  const ask = (path: string, init: { method?: string; body?: string } = {}): Promise<Response> =>
     fetch(`${access.url}${path}`, {
       ...init,
-      headers: { authorization: `Bearer ${access.token}`, ...init.headers },
+      headers: { authorization: `Bearer ${access.token}` },
     });
   return {
     ...process,
     access,
     fetch: ask,
-    workers: async () => ((await (await ask("/api/v1/workers")).json()) as any).workers,
+    workers: async () =>
+      ((await (await ask("/api/v1/workers")).json()) as { workers: WorkerRow[] }).workers,
   };
 }
 

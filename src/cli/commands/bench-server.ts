@@ -1,5 +1,6 @@
 /** Benchmarks of a server process: `bench recovery`, `bench idle`, `bench latency`. */
 import { buildCommand, type Command } from "@stricli/core";
+import type { RecoveryShape } from "../bench-recovery.ts";
 import type { CliContext } from "../context.ts";
 import { printJson } from "../output/json.ts";
 import { pairs } from "../output/table.ts";
@@ -8,6 +9,7 @@ import { integerFrom, JSON_FLAG } from "./shared.ts";
 interface RecoveryFlags {
   tasks: number;
   workers: number;
+  shape: RecoveryShape;
   json?: boolean | undefined;
 }
 
@@ -15,7 +17,7 @@ export const recoveryCommand: Command<CliContext> = buildCommand<RecoveryFlags, 
   async func(flags) {
     const { io } = this;
     const { recoveryBench } = await import("../bench-recovery.ts");
-    const result = await recoveryBench(flags.tasks, flags.workers);
+    const result = await recoveryBench(flags.tasks, flags.workers, flags.shape);
     if (flags.json === true) printJson(io, result);
     else
       io.stdout.write(
@@ -35,6 +37,12 @@ export const recoveryCommand: Command<CliContext> = buildCommand<RecoveryFlags, 
     flags: {
       tasks: { kind: "parsed", parse: integerFrom(10), default: "1000000", brief: "tasks" },
       workers: { kind: "parsed", parse: integerFrom(1), default: "4", brief: "sessions" },
+      shape: {
+        kind: "enum",
+        values: ["array", "edges", "explicit"],
+        default: "array",
+        brief: "one task array, the same with edges, or tasks written out",
+      },
       json: JSON_FLAG,
     },
   },

@@ -30,20 +30,23 @@ export const runCommand: Command<CliContext> = buildCommand<Flags, [string?], Cl
     const request = await runRequest({ flags, target, verbatim, stateDir: stateDir.path, io });
     if (request.what.kind === "workflow") requireStateDir(stateDir);
     // Only now: a mistake in the document is told without loading what runs it.
-    const [{ startRun }, { watchRun }, { runOnServer, serverOf }] = await Promise.all([
-      import("../embedded.ts"),
-      import("../run-watch.ts"),
-      import("../run-on-server.ts"),
-    ]);
+    const [{ startRun }, { watchRun }, { ownedByServer, runOnServer, serverOf }] =
+      await Promise.all([
+        import("../embedded.ts"),
+        import("../run-watch.ts"),
+        import("../run-on-server.ts"),
+      ]);
     const id = request.what.kind === "workflow" ? request.what.id : null;
     const server = id === null ? null : await serverOf(stateDir.path, this.connectDeps);
     const handle = server
-      ? await runOnServer(server, id!, request, (text) => {
-          if (flags.quiet !== true) io.stderr.write(`${text}\n`);
+      ? await runOnServer(server, id!, request, (note) => {
+          if (flags.quiet !== true) io.stderr.write(`${note}\n`);
         })
       : await startRun(request, {
           acceptLoss: flags.acceptLoss === true,
           note: (warning) => io.stderr.write(`warning: ${warning}\n`),
+        }).catch(async (error: unknown) => {
+          throw await ownedByServer(error, stateDir, this.connectDeps);
         });
     this.exitCode = await watchRun(handle, io, {
       json: flags.json === true,

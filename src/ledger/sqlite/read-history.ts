@@ -14,6 +14,7 @@ type Failure = readonly [
   outcome: number,
   exit: number | null,
   started: number,
+  peakBytes: number | null,
 ];
 type Ended = readonly [task: number, attempt: number, outcome: number];
 
@@ -166,7 +167,7 @@ function concatenate(parts: readonly Float64Array[]): Float64Array {
 export function visitStatistics(
   statements: Statements,
   workflow: number,
-  visit: (row: StatisticsRow) => void,
+  visit: (row: StatisticsRow, task: number) => void,
 ): void {
   let after = -1;
   for (;;) {
@@ -178,7 +179,7 @@ export function visitStatistics(
       peakBytes: number | null,
     ][];
     for (const [task, outcome, wallUs, cpuUs, peakBytes] of page) {
-      visit({ outcome, wallUs, cpuUs, peakBytes });
+      visit({ outcome, wallUs, cpuUs, peakBytes }, task);
       after = task;
     }
     if (page.length < PAGE_ROWS) return;

@@ -1,12 +1,12 @@
 import { test } from "bun:test";
 import { weather } from "../storm.ts";
 
-test("10,000 tasks, the server killed 20 times, one of six workers every 200 ms", async () => {
+test("40,000 tasks, the server killed 80 times, one of eight workers every 150 ms", async () => {
   await weather({
-    tasks: 10_000,
-    serverKills: 20,
-    workers: 6,
-    workerKillMs: 200,
-    limitMs: 280_000,
+    tasks: 40_000,
+    serverKills: 80,
+    workers: 8,
+    workerKillMs: 150,
+    limitMs: 880_000,
   });
-}, 300_000);
+}, 900_000);

@@ -6,7 +6,7 @@ SELECT task, attempt, outcome FROM attempts
 WHERE workflow_id = ?1 AND (task, attempt) > (?2, ?3) ORDER BY task, attempt LIMIT ?4;
 -- name: failures_page
 -- since the last reset of their task
-SELECT task, attempt, outcome, exit, started_ms IS NOT NULL FROM attempts
+SELECT task, attempt, outcome, exit, started_ms IS NOT NULL, peak_bytes FROM attempts
 WHERE workflow_id = ?1 AND forgiven = 0 AND outcome <> 0 AND (task, attempt) > (?2, ?3)
 ORDER BY task, attempt LIMIT ?4;
 -- name: canceled_page

@@ -8,17 +8,19 @@ import { type Host, newHost, requiresNetworks } from "../support/network.ts";
 import { scratchDir } from "../support/scratch.ts";
 import { connectedWorker, serve, type Serving, untilConnected, worker } from "../support/server.ts";
 
+/** A worker is lost after four of these. */
 const BEAT_MS = 400;
-const BEAT = ["--heartbeat", String(BEAT_MS)];
+const SLOW_BEAT_MS = 1500;
 
 /** Says every few milliseconds that it lives, until it is let go. */
 const COMMAND =
   'n={i}.$HOLDALL_ATTEMPT; until [ -e go.$n ]; do date +%s%N >>lives.$n; sleep 0.01; done; echo "$n" >>ended; echo result $n';
 
-async function start(): Promise<{ cwd: string; host: Host; server: Serving }> {
+async function start(beatMs: number): Promise<{ cwd: string; host: Host; server: Serving }> {
   const cwd = scratchDir();
   const host = newHost();
-  const server = await serve(cwd, [...BEAT, "--host", "0.0.0.0"]);
+  const beat = ["--heartbeat", String(beatMs)];
+  const server = await serve(cwd, [...beat, "--host", "0.0.0.0"]);
   const { port } = new URL(server.access.url);
   const access = { ...server.access, url: `http://${host.gateway}:${port}` };
   writeFileSync(join(cwd, "access.far.json"), JSON.stringify(access), { mode: 0o600 });
@@ -37,7 +39,7 @@ const go = (cwd: string, ...attempts: string[]): void => {
 
 describe.skipIf(requiresNetworks())("a network that is cut", () => {
   test("for too long: attempts beyond it are ended before others start, and their host comes back to work", async () => {
-    const { cwd, host, server } = await start();
+    const { cwd, host, server } = await start(BEAT_MS);
     const far = worker(cwd, ["--access", "access.far.json", "--cpus", "2"], {
       command: [...host.enter, holdall],
     });
@@ -66,7 +68,7 @@ describe.skipIf(requiresNetworks())("a network that is cut", () => {
   }, 60_000);
 
   test("for a moment: the attempts go on and are accepted", async () => {
-    const { cwd, host, server } = await start();
+    const { cwd, host, server } = await start(SLOW_BEAT_MS);
     const far = worker(cwd, ["--access", "access.far.json", "--cpus", "2"], {
       command: [...host.enter, holdall],
     });
@@ -75,7 +77,8 @@ describe.skipIf(requiresNetworks())("a network that is cut", () => {
     // Ends while nobody can be told.
     go(cwd, "0.1");
     await until("it has ended", () => linesOf(join(cwd, "ended")).length === 1);
-    await Bun.sleep(BEAT_MS);
+    // Time for heartbeats to be missed.
+    await Bun.sleep(SLOW_BEAT_MS);
     host.cable("up");
     go(cwd, "1.1");
     expect((await run(cwd, ["wait", "--timeout", "20"])).code).toBe(0);
