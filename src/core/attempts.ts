@@ -212,7 +212,10 @@ export function abandon(core: Core, tasks: Tasks): void {
   }
 }
 
-/** True when it was a ghost: its room is free again, or taken by the next of its class. */
+/**
+ * It may have been a ghost: then its room is free again, or taken by the next of its class. True when its end has still to be
+ * recorded: it was the slower of two attempts.
+ */
 export function banish(
   core: Core,
   worker: WorkerState | undefined,
@@ -225,8 +228,11 @@ export function banish(
   if (!worker || !cls) return false;
   worker.ghosts.delete(key);
   release(core, worker, cls, 1);
-  return true;
+  return core.slower.delete(`${worker.id}/${key}`);
 }
+
+/** Told of lost attempts that had started: what a restart counts as crashes is known by it. */
+const LOST_WHILE_IT_RAN = "its worker was lost while it ran";
 
 export function loseWorker(
   core: Core,
@@ -237,6 +243,7 @@ export function loseWorker(
   const worker = core.workers.get(id);
   core.workers.delete(id);
   forgetWorker(core, id);
+  for (const key of core.slower) if (key.startsWith(`${id}/`)) core.slower.delete(key);
   if (worker) core.dirty.delete(worker);
   for (const tasks of core.workflows.values()) {
     const lost: number[] = [];
@@ -299,6 +306,7 @@ export function loseAttempts(
     const { accepted, reason } = fail(core, tasks, task, end, nowMs);
     if (accepted) verdicts[i] = VERDICT_ACCEPTED;
     if (accepted && reason !== null) reasons.push([i, reason]);
+    else if (end.started) reasons.push([i, LOST_WHILE_IT_RAN]);
   }
   settle(core, tasks);
 }
@@ -360,8 +368,8 @@ export function finished(core: Core, workerId: number, batch: Finished, nowMs: n
       }
     }
     if (!tasks || !isLive(tasks, workerId, task, batch.attempts[i]!)) {
-      verdicts[i] = VERDICT_SUPERSEDED;
-      banish(core, worker, batch.workflow, task, batch.attempts[i]!);
+      const slower = banish(core, worker, batch.workflow, task, batch.attempts[i]!);
+      verdicts[i] = slower ? VERDICT_OTHER : VERDICT_SUPERSEDED;
       continue;
     }
     const own = letGo(tasks, task);

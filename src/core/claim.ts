@@ -50,7 +50,8 @@ export function claim(core: Core, wanted: Claim, nowMs: number): void {
   const tasks = core.workflows.get(wanted.workflow);
   const { host } = wanted.capacity;
   if (!tasks || (host !== undefined && core.scheduling.blockedHosts.has(host))) return;
-  const worker = addClaim(core, wanted.worker, wanted.capacity, nowMs);
+  const strictScheduler = wanted.strict === true;
+  const worker = addClaim(core, wanted.worker, { ...wanted.capacity, strictScheduler }, nowMs);
   const taking: Taking = {
     core,
     tasks,

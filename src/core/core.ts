@@ -108,6 +108,8 @@ export interface Core {
   /** when they are looked at next */
   lookAtMs: number | null;
   suspicion: Suspicion;
+  /** ghosts that were the slower of two attempts, by worker/workflow/task/attempt: their end is still to be recorded */
+  slower: Set<string>;
   effects: Effect[];
   sink: ReadySink;
 }
@@ -127,6 +129,7 @@ export function createCore(config: Partial<CoreConfig> = {}): Core {
     watched: new Map(),
     lookAtMs: null,
     suspicion: createSuspicion(),
+    slower: new Set(),
     effects: [],
     sink: {
       becameReady(_tasks, cls) {

@@ -64,7 +64,7 @@ function buildOrder(core: Core, nowMs: number): Order {
   let validUntilMs = Infinity;
   let measured = false;
   const unknown = typicalSeconds(core);
-  const pool = poolOf(core);
+  const { pool, largest } = poolOf(core);
   const shapes = makePlans(core, pool, nowMs);
   for (const cls of core.active) {
     if (cls.ready === 0) {
@@ -80,9 +80,15 @@ function buildOrder(core: Core, nowMs: number): Order {
     const seconds = expectedSeconds(cls) ?? unknown.get(cls.workflow) ?? 1;
     const shape = shapes.get(cls.workflow) ?? SHAPES[0]!;
     const keys = sortKeys(cls, method, seconds, largestShare(pool, cls), shape);
+    const common = { cls, bulk: largestShare(largest, cls), keys };
     if (aged > 0)
-      places.push({ cls, aged: true, priority: cls.priority + 1, sinceMs: waitingSince(cls), keys });
-    places.push({ cls, aged: false, priority: cls.priority, sinceMs: Infinity, keys });
+      places.push({
+        ...common,
+        aged: true,
+        priority: cls.priority + 1,
+        sinceMs: waitingSince(cls),
+      });
+    places.push({ ...common, aged: false, priority: cls.priority, sinceMs: Infinity });
     const next = aged > 0 ? cls.marks.list[2] : cls.marks.list[0];
     if (next !== undefined) validUntilMs = Math.min(validUntilMs, next + ageMs);
   }
@@ -151,18 +157,25 @@ function makePlans(core: Core, pool: Free, nowMs: number): Map<number, Shape> {
   return shapes;
 }
 
-/** Everything the workers offer that look at resources. */
-function poolOf(core: Core): Free {
-  const pool = { cpus: 0, memoryBytes: 0, diskBytes: 0, gpus: 0, custom: {} };
-  if (core.active.size > 1)
-    for (const { capacity, claim } of core.workers.values())
-      if (capacity.maxParallel === null && !claim) take(pool, { ...NEEDS_NOTHING, ...capacity }, -1);
-  return pool;
+/** Of the workers that look at resources: everything they offer, and the most that one of them does, resource by resource. */
+function poolOf(core: Core): { pool: Free; largest: Free } {
+  const pool: Free = { cpus: 0, memoryBytes: 0, diskBytes: 0, gpus: 0, custom: {} };
+  const largest: Free = { ...pool, custom: {} };
+  if (core.active.size < 2) return { pool, largest };
+  for (const { capacity, claim } of core.workers.values()) {
+    if (capacity.maxParallel !== null || claim) continue;
+    take(pool, { ...NEEDS_NOTHING, ...capacity }, -1);
+    for (const kind of ["cpus", "memoryBytes", "diskBytes", "gpus"] as const)
+      largest[kind] = Math.max(largest[kind], capacity[kind]);
+    for (const [name, amount] of Object.entries(capacity.custom ?? {}))
+      largest.custom[name] = Math.max(largest.custom[name] ?? 0, amount);
+  }
+  return { pool, largest };
 }
 
 const NEEDS_NOTHING: Requirement = { ...DEFAULT_REQUIREMENT, cpus: 0 };
 
-/** The largest share of everything the workers offer that one task of the class takes of any resource. */
+/** The largest share of what is offered that one task of the class takes of any resource. */
 function largestShare(pool: Free, { requirement: need }: ReadyClass): number {
   const share = (needed: number, offered: number): number =>
     needed > 0 && offered > 0 ? needed / offered : 0;

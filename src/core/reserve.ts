@@ -74,7 +74,11 @@ function endsBefore({ fromMs }: Reservation, cls: ReadyClass, nowMs: number): bo
 export function reserve(core: Core, cls: ReadyClass, nowMs: number): void {
   const { reservations } = core.scheduling;
   if (cls.passedMs === null || nowMs < cls.reserveAtMs) return;
-  for (const { cls: reserved } of reservations.values()) if (reserved === cls) return;
+  for (const { cls: reserved } of reservations.values())
+    if (reserved === cls) {
+      cls.reserveAtMs = nowMs + LEAST_WAIT_MS;
+      return;
+    }
   let best: Reservation | null = null;
   let bestFree = 0;
   for (const worker of core.workers.values()) {

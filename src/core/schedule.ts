@@ -18,6 +18,7 @@ import { ageMsOf, currentOrder } from "./order.ts";
 import { bestFor, cachedBytes, type Candidate, couldRun, mayRun, room, share, takesWork } from "./placement.ts";
 import type { Category, ReadyClass } from "./ready.ts";
 import { backfill, cancelReservation, reserve, reviewReservations, useSpare } from "./reserve.ts";
+import type { Turn } from "./scheduling.ts";
 import { READY } from "./states.ts";
 import { makeWay, outranks, shareTail } from "./take-back.ts";
 import type { Tasks } from "./tasks.ts";
@@ -44,20 +45,28 @@ export function schedule(core: Core, nowMs: number): void {
   if (idle.size > 0) shareTail(core, idle, nowMs);
 }
 
-/** Classes that wait at the head of the order are watched for being passed over; those behind come to the head in time. */
-const WATCHED = 4;
+/** So many of the first classes that wait may have what is held in advance taken back. */
+const FIRST = 4;
+/** So many classes are considered for a reservation at a time. */
+const CONSIDERED = 4;
+/** One in so many workers may have room reserved, at least one. */
+const RESERVED_PART = 4;
 
 /** One pass over classes and workers. */
 class Decision {
   readonly #core: Core;
   readonly #nowMs: number;
-  readonly #turns: readonly { cls: ReadyClass; aged: boolean }[];
+  readonly #turns: readonly Turn[];
   /** workers with news */
   readonly #dirty: WorkerState[];
   #everyone: WorkerState[] | null = null;
   readonly #limits: Map<Category, number> | null;
   /** the first classes that found no room */
-  readonly #waiting: ReadyClass[] = [];
+  readonly #first: ReadyClass[] = [];
+  /** all of them */
+  readonly #waiting: Turn[] = [];
+  /** those that nobody has passed so far */
+  #unpassed: ReadyClass[] = [];
   /** a class that got more tasks, or came back, waits */
   #newWaiting = false;
 
@@ -78,7 +87,8 @@ class Decision {
 
   walk(): void {
     const core = this.#core;
-    for (const { cls, aged } of this.#turns) {
+    for (const turn of this.#turns) {
+      const { cls, aged } = turn;
       if (cls.ready === 0 || !core.active.has(cls)) continue;
       const { category } = cls;
       let limit = cls.ready;
@@ -93,7 +103,10 @@ class Decision {
       if (cls.fresh) this.#newWaiting = true;
       // Where only the category's limit is in the way, any worker may do once it is not.
       cls.fresh = limited !== undefined && limited - given < cls.ready;
-      if (this.#waiting.length < WATCHED && !cls.fresh) this.#waiting.push(cls);
+      if (cls.fresh) continue;
+      this.#waiting.push(turn);
+      if (this.#first.length < FIRST) this.#first.push(cls);
+      if (cls.passedMs === null) this.#unpassed.push(cls);
     }
   }
 
@@ -197,12 +210,33 @@ class Decision {
       if (reservation) useSpare(reservation, cls, given, this.#nowMs);
     }
     if (cls.passedMs !== null) cancelReservation(core, cls);
-    for (const waiting of this.#waiting)
-      if (waiting !== cls && waiting.passedMs === null && couldRun(worker, waiting, this.#nowMs)) {
+    if (this.#unpassed.length > 0) this.#pass(worker, cls);
+    return given;
+  }
+
+  /** What stands before `cls` and could run on the worker was passed over. */
+  #pass(worker: WorkerState, cls: ReadyClass): void {
+    const unpassed: ReadyClass[] = [];
+    for (const waiting of this.#unpassed) {
+      if (waiting !== cls && couldRun(worker, waiting, this.#nowMs)) {
         waiting.passedMs = this.#nowMs;
         waiting.reserveAtMs = 0;
-      }
-    return given;
+      } else unpassed.push(waiting);
+    }
+    this.#unpassed = unpassed;
+  }
+
+  /** The bulkiest of those that were passed over get room first: the others find some sooner anyway. */
+  #reserve(): void {
+    const core = this.#core;
+    const most = Math.max(1, Math.floor(core.workers.size / RESERVED_PART));
+    if (core.scheduling.reservations.size >= most) return;
+    const due = this.#waiting.filter(
+      ({ cls }) => cls.ready > 0 && cls.passedMs !== null && cls.reserveAtMs <= this.#nowMs,
+    );
+    due.sort((a, b) => b.bulk - a.bulk);
+    for (const { cls } of due.slice(0, CONSIDERED))
+      if (core.scheduling.reservations.size < most) reserve(core, cls, this.#nowMs);
   }
 
   /** Flexible workers take what is bound to others when nothing else is ready that they could run. */
@@ -245,7 +279,7 @@ class Decision {
     const { scheduling } = this.#core;
     if (scheduling.inputs || scheduling.reservations.has(worker.id)) return false;
     if (!mayRun(worker, cls, this.#nowMs)) return false;
-    return !this.#waiting.some(
+    return !this.#first.some(
       (waiting) => outranks(waiting, cls) && couldRun(worker, waiting, this.#nowMs),
     );
   }
@@ -254,9 +288,9 @@ class Decision {
     const core = this.#core;
     const { reservations, ahead } = core.scheduling;
     const before = reservations.size;
-    for (const cls of this.#waiting) if (cls.ready > 0) reserve(core, cls, this.#nowMs);
+    this.#reserve();
     if (ahead.size > 0 && (this.#newWaiting || reservations.size > before))
-      makeWay(core, this.#waiting, this.#nowMs);
+      makeWay(core, this.#first, this.#nowMs);
     let gone = 0;
     for (const { cls } of this.#turns)
       if (cls.ready === 0) {

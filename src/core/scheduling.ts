@@ -8,6 +8,8 @@ import type { Free } from "./resources.ts";
 export interface Turn {
   cls: ReadyClass;
   aged: boolean;
+  /** the largest part of the largest worker that one task takes */
+  bulk: number;
 }
 
 export interface Order {

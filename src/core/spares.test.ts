@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { block, workflowOf } from "./testing/workflows.ts";
 import { DrivenCore, handed, only, verdicts } from "./testing/driven-core.ts";
-import { VERDICT_ACCEPTED, VERDICT_SUPERSEDED } from "./events.ts";
+import { VERDICT_ACCEPTED, VERDICT_OTHER, VERDICT_SUPERSEDED } from "./events.ts";
 
 /** Ten short tasks have been measured on worker 1; task 10 runs there and takes long, worker 2 is idle. */
 function nearTheEnd(settings: { speculate?: number; fastAbort?: number }, extra: object = {}) {
@@ -31,6 +31,8 @@ describe("speculation", () => {
       { worker: 1, tasks: [10], attempts: [1], reason: "superseded" },
     ]);
     expect(core.state(10)).toBe("succeeded");
+    // The slower of the two is recorded like any attempt, once; said twice, it is not live any more.
+    expect(verdicts(core.finish([long], "superseded"))).toEqual([VERDICT_OTHER]);
     expect(verdicts(core.finish([long], "superseded"))).toEqual([VERDICT_SUPERSEDED]);
     expect(core.core.workers.get(1)!.running).toBe(0);
   });

@@ -60,9 +60,12 @@ export function dismissSpare(
   const spare = tasks.spares.get(task);
   if (!spare) return;
   tasks.spares.delete(task);
-  core.workers
-    .get(spare.worker)
-    ?.ghosts.set(attemptKey(tasks.workflow, task, spare.attempt), spare.cls);
+  const key = attemptKey(tasks.workflow, task, spare.attempt);
+  const worker = core.workers.get(spare.worker);
+  if (worker) {
+    worker.ghosts.set(key, spare.cls);
+    core.slower.add(`${worker.id}/${key}`);
+  }
   core.effects.push({
     type: "kill",
     worker: spare.worker,

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { anything, array, assert, property } from "fast-check";
 import { checkToServer } from "./check-frames.ts";
 import { decodeFrames, encodeFrames } from "./codec.ts";
-import type { ToServer } from "./session.ts";
+import type { FinishedBatch, ToServer } from "./session.ts";
 
 const offer = {
   cpus: 2,
@@ -26,11 +26,12 @@ const batch = {
   systemUs: [1, 2],
   peakBytes: [null, 5],
   outputs: [{ at: 1, stdout: new Uint8Array([65]), stderr: null, stdoutBytes: 1, stderrBytes: 0 }],
-  messages: [[0, "m"]],
+  messages: [[0, "m"] as [number, string]],
   files: [],
-};
+  recoveryFailed: [],
+} satisfies FinishedBatch;
 const held = [{ workflow: 1, tasks: [3], attempts: [1], started: [true] }];
-const good = [
+const good: ToServer[] = [
   { type: "hello", version: 1, instance: "i", host: "h", pid: 1, offer, held },
   { type: "started", workflow: 1, tasks: [0], attempts: [1], startedMs: [5] },
   { type: "finished", seq: 1, batches: [batch] },
@@ -51,7 +52,7 @@ const good = [
 ];
 
 test("what a worker sends passes, through bytes too", () => {
-  expect(checkToServer(decodeFrames(encodeFrames(good)))).toEqual(good as unknown as ToServer[]);
+  expect(checkToServer(decodeFrames(encodeFrames(good)))).toEqual(good);
 });
 
 test("any field left out or of another kind is refused", () => {
@@ -59,7 +60,7 @@ test("any field left out or of another kind is refused", () => {
   const visit = (value: unknown): void => {
     if (typeof value !== "object" || value === null || value instanceof Uint8Array) return;
     for (const key of Object.keys(value)) {
-      if (!["at", "custom", "features"].includes(key) && !Array.isArray(value))
+      if (!["at", "custom", "features", "place"].includes(key) && !Array.isArray(value))
         places.push([value, key]);
       visit((value as Record<string, unknown>)[key]);
     }
@@ -89,6 +90,8 @@ test("columns of different length and positions outside are refused", () => {
     { ...batch, messages: [[2, "m"]] },
     { ...batch, outputs: [{ ...batch.outputs[0], at: -1 }] },
     { ...batch, files: [[0, null]] },
+    { ...batch, recoveryFailed: [2] },
+    { ...batch, recoveryFailed: undefined },
   ];
   for (const each of bad)
     expect(() => checkToServer([{ type: "finished", seq: 1, batches: [each] }])).toThrow();

@@ -25,6 +25,10 @@ function check(frame: unknown): void {
         const size = numbers(each, "tasks");
         same(numbers(each, "attempts"), size, "attempts");
         same(list(each, "started").length, size, "started");
+        if (each["grants"] === undefined) continue;
+        const grants = list(each, "grants");
+        same(grants.length, size, "grants");
+        for (const grant of grants) if (grant !== null) checkGrant(record(grant, "grant"));
         if (each["grants"] !== undefined) checkGrants(list(each, "grants"), size);
       }
       return;
@@ -75,6 +79,11 @@ function checkOffer(offer: Loose): void {
   if (offer["scheduler"] !== null) text(offer, "scheduler");
 }
 
+function checkGrant(grant: Loose): void {
+  for (const amount of Object.values(grant))
+    if (amount !== null && (typeof amount !== "number" || !(amount >= 0))) throw wrong("grant");
+}
+
 const NUMBERS = ["attempts", "outcomes", "startedMs", "wallUs", "userUs", "systemUs"] as const;
 
 function checkBatch(batch: Loose): void {
@@ -99,6 +108,7 @@ function checkBatch(batch: Loose): void {
     number(each, "stdoutBytes");
     number(each, "stderrBytes");
   }
+  for (const position of list(batch, "recoveryFailed")) at(position);
   for (const message of list(batch, "messages")) {
     if (!Array.isArray(message) || typeof message[1] !== "string") throw wrong("messages");
     at(message[0]);

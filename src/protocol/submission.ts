@@ -3,6 +3,8 @@
  * is stored, because what comes is not always what our own client made.
  */
 import { z } from "zod";
+import { OUTCOMES } from "../core/states.ts";
+import { ALGORITHMS, ALLOCATIONS } from "../core/workflow.ts";
 import type {
   Block,
   Command,
@@ -56,6 +58,44 @@ const absolute: z.ZodString = text.refine(
   (path) => path.startsWith("/"),
   "is not an absolute path",
 );
+const attempts: z.ZodNumber = z.int().min(0).max(60_000);
+const faults = z.strictObject({
+  retryOn: z.partialRecord(z.enum(OUTCOMES), attempts).optional(),
+  backoff: z
+    .strictObject({
+      initialSeconds: amount,
+      factor: z.number().min(0).max(1e6),
+      maxSeconds: amount,
+      jitter: z.number().min(0).max(1),
+    })
+    .optional(),
+  exitRules: z
+    .array(
+      z.strictObject({
+        exitCodes: z.array(z.int().min(-1000).max(1000)).nullable(),
+        retries: attempts,
+        recovery: text.nullable(),
+      }),
+    )
+    .max(1000)
+    .optional(),
+  crashLimit: attempts.optional(),
+});
+const algorithm = z.enum(ALGORITHMS);
+const placement = z.strictObject({
+  algorithm: algorithm.optional(),
+  preferredHosts: z.array(text).optional(),
+  requiredHosts: z.array(text).optional(),
+  features: z.array(text).optional(),
+});
+const multiple = z.number().positive().max(1e9).nullable();
+const category = z.looseObject({
+  allocation: z.enum(ALLOCATIONS).optional(),
+  maxConcurrent: z.int().min(1).max(1e9).optional(),
+  fastAbort: multiple.optional(),
+  speculate: multiple.optional(),
+  algorithm: algorithm.optional(),
+});
 /** What a newer client may know of a block travels on: the core looks at what it knows. */
 const policy = {
   requirement: z.looseObject({
@@ -68,12 +108,15 @@ const policy = {
     custom: z.record(z.string(), amount).optional(),
   }),
   category: text,
-  retries: z.int().min(0).max(60_000),
+  retries: attempts,
   timeoutSeconds: amount.nullable(),
   onUpstreamFailure: z.enum(["skip", "run"]),
   priority: z.number(),
   cwd: absolute.nullable(),
   scheduler: text.nullable(),
+  faults: faults.optional(),
+  placement: placement.optional(),
+  idempotent: z.boolean().optional(),
   first: count,
   count: z.int().min(1).max(1e9),
 };
@@ -95,7 +138,12 @@ const definition: z.ZodType<WorkflowDefinition> = z.looseObject({
   priority: z.number(),
   sortMethod: z.enum(["auto", "gpus_runtime_memory", "gpus_memory_runtime", "none"]),
   schedulers: z.array(z.strictObject({ name: text, fields: z.record(z.string(), z.unknown()) })),
-});
+  categories: z.record(z.string(), category).optional(),
+  algorithm: algorithm.optional(),
+  maxFailures: z.int().min(1).max(1e9).nullable().optional(),
+  onFailure: z.enum(["continue", "stop"]).optional(),
+  ageSeconds: amount.optional(),
+}) as unknown as z.ZodType<WorkflowDefinition>;
 
 export interface SubmitRequest {
   definition: WorkflowDefinition;

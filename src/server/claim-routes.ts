@@ -21,10 +21,10 @@ interface Call {
 /** What is to be said; nothing has been awaited since the state was changed. */
 type Handler = (call: Call, ...parts: string[]) => object | Promise<object>;
 
-export function createClaimRoutes(engine: Engine): ClaimRoutes {
-  const claims = createClaims(engine);
-  /** answers under a key that are not durable yet */
-  const pending = new Map<string, string>();
+export function createClaimRoutes(engine: Engine, now?: () => number): ClaimRoutes {
+  const claims = createClaims(engine, now);
+  /** answers under a key that are on their way */
+  const pending = new Map<string, Promise<string>>();
 
   async function claim(
     kind: "resources" | "next",
@@ -105,37 +105,39 @@ export function createClaimRoutes(engine: Engine): ClaimRoutes {
       const text = request.method === "GET" ? "" : await bodyText(request);
       if (text === null)
         return errorResponse(new HoldallError("usage", "the request is larger than 16 MiB"), 413);
-      const before = key === null ? null : known(key);
-      if (before !== null) {
-        await durable();
-        return answered(before, true);
-      }
-      if (engine.storageError) throw engine.storageError;
-      const body = JSON.stringify(await handler({ query: url.searchParams, text, from }, ...parts));
-      if (key !== null) {
-        pending.set(key, body);
-        engine.record({ kind: "answer", key, status: 200, body, atMs: Date.now() });
-      }
+      const act = (): Promise<string> =>
+        durably(key, () => handler({ query: url.searchParams, text, from }, ...parts));
+      if (key === null) return answered(await act(), false);
+      const before = pending.get(key) ?? known(key);
+      if (before !== null) return answered(await before, true);
+      const work = act();
+      pending.set(key, work);
       try {
-        await durable();
+        return answered(await work, false);
       } finally {
-        if (key !== null) pending.delete(key);
+        pending.delete(key);
       }
-      return answered(body, false);
     } catch (thrown) {
       return errorResponse(toHoldallError(thrown));
     }
   }
 
   function known(key: string): string | null {
-    const waiting = pending.get(key);
-    if (waiting !== undefined) return waiting;
     const row = engine.ledger.answer(key);
     return row && Date.now() - row.atMs < REMEMBERED_MS ? row.body : null;
   }
 
-  async function durable(): Promise<void> {
+  /** What was changed and what is answered about it become durable together. */
+  async function durably(
+    key: string | null,
+    change: () => object | Promise<object>,
+  ): Promise<string> {
+    if (engine.storageError) throw engine.storageError;
+    const body = JSON.stringify(await change());
+    if (key !== null)
+      engine.record({ kind: "answer", key, status: 200, body, atMs: Date.now() });
     if (!(await engine.durableOrFull())) throw engine.storageError!;
+    return body;
   }
 
   return {

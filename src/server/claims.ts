@@ -28,7 +28,7 @@ import { taskCounts, workflowState } from "./queries.ts";
 export const HELD_MS = 300_000;
 /** Ended claims and answers are remembered so long. */
 export const REMEMBERED_MS: number = 24 * 3600 * 1000;
-const TICK_MS = 250;
+export const TICK_MS = 250;
 const FORGET_EVERY_MS = 3600 * 1000;
 
 export interface ClaimRequest {
@@ -91,6 +91,8 @@ export interface Claims {
   release(claim: string, workflow: number): ClaimState;
   /** leases run from now on */
   run(): void;
+  /** looks whose lease is over; `run` calls it every TICK_MS */
+  tick(): void;
   stop(): void;
 }
 
@@ -243,6 +245,15 @@ export function createClaims(engine: Engine, now: () => number = () => performan
     return holds;
   }
 
+  /** An attempt whose task is another's by now (a duplicate was faster) has ended: what it occupied is free. */
+  function dismiss(workflow: number, task: number, attempt: number): void {
+    for (const claim of open.values())
+      if (claim.workflow === workflow && claim.holds.get(task) === attempt) {
+        takeBack(claim, [task], "preempted");
+        return;
+      }
+  }
+
   function modelOf({ row, tasks, task }: Place): JobModel {
     return jobModels(ledger, row, tasks, [task], [ownAttempt(tasks, task)])[0]!;
   }
@@ -327,8 +338,10 @@ export function createClaims(engine: Engine, now: () => number = () => performan
     complete(job, completion, by) {
       const at = place(job);
       const { row, tasks, task } = at;
-      const claim = holder(at, by);
       const { attempt: said } = completion;
+      const held = byWorker.get(tasks.owner[task]!)?.holds.get(task);
+      if (said !== null && said !== held) dismiss(row.id, task, said);
+      const claim = holder(at, by);
       if (!claim) {
         const late = said !== null && said !== tasks.attempt[task];
         if (late || !isTerminal(tasks.state[task]!)) throw notHeld(job, tasks, task);
@@ -376,6 +389,8 @@ export function createClaims(engine: Engine, now: () => number = () => performan
       return stateOf(claim);
     },
 
+    tick,
+
     run() {
       forgottenMs = Date.now();
       timer = setInterval(tick, TICK_MS);
@@ -396,6 +411,7 @@ const NOTHING: Capacity = {
   maxParallel: null,
   timeLimitSeconds: null,
   scheduler: null,
+  strictScheduler: false,
 };
 
 function tasksByOwner({ owner }: Tasks): Map<number, number[]> {

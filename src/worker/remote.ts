@@ -45,6 +45,8 @@ export interface RemoteWorker {
 
 const BACK_OFF_MIN_MS = 100;
 const BACK_OFF_MAX_MS = 5000;
+/** How long a worker that wants to go waits for the server to say so. */
+const DRAIN_WAIT_MS = 1000;
 /** How long a stopped worker tries to hand over what it has. */
 const STOP_LIMIT_MS = 3000;
 
@@ -149,7 +151,11 @@ export function connectWorker(options: RemoteOptions): RemoteWorker {
     ready = true;
     for (const frame of kept.all()) transmit([frame]);
     worker.resend();
-    if (leaving) transmit([{ type: "leaving" }]);
+    if (leaving) {
+      // It was said once, and the server says `drain` once only.
+      transmit([{ type: "leaving" }]);
+      worker.drain();
+    }
     // Said before, and perhaps never heard.
     if (worker.draining && worker.held === 0) transmit([{ type: "drained" }]);
   }
@@ -255,9 +261,13 @@ export function connectWorker(options: RemoteOptions): RemoteWorker {
   function leave(): void {
     if (leaving) return;
     leaving = true;
-    // The server says `drain` then. Without one there is nothing to wait for but the end of what runs.
-    if (ready) transmit([{ type: "leaving" }]);
-    worker.drain();
+    if (ready) {
+      // The server's `drain` comes after everything that it gave us before: nothing of that is mistaken for lost.
+      transmit([{ type: "leaving" }]);
+      setTimeout(() => worker.drain(), DRAIN_WAIT_MS).unref();
+    } else {
+      worker.drain();
+    }
     if (!ready && nothingLeft()) finish();
   }
 

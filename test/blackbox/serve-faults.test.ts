@@ -1,6 +1,6 @@
 // Server and workers are killed, stopped, blocked and cut off from each other.
 
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -16,6 +16,8 @@ import {
 import { openProxy } from "../support/proxy.ts";
 import { scratchDir } from "../support/scratch.ts";
 import { connectedWorker, type Serving, serve, untilConnected, worker } from "../support/server.ts";
+
+setDefaultTimeout(60_000);
 
 /** Heartbeat of these tests; a worker is lost after four of them. */
 const BEAT_MS = 300;
@@ -95,7 +97,7 @@ test("server killed and started again: attempts go on, held results arrive, noth
   for (const task of Object.values(await tasks(cwd)))
     expect(task).toMatchObject({ state: "succeeded", attempts: 1 });
   expect(await lossesOf(second)).toEqual([]);
-}, 60_000);
+});
 
 test("worker killed: what it ran is over, and runs again on another", async () => {
   const cwd = scratchDir();
@@ -113,7 +115,7 @@ test("worker killed: what it ran is over, and runs again on another", async () =
   for (const task of Object.values(await tasks(cwd)))
     expect(task).toMatchObject({ state: "succeeded", attempts: 2 });
   expect(await lossesOf(server)).toHaveLength(1);
-}, 60_000);
+});
 
 test("a worker of the server's own host that is killed is not waited for as long as one that is silent", async () => {
   const cwd = scratchDir();
@@ -129,7 +131,7 @@ test("a worker of the server's own host that is killed is not waited for as long
   expect(isAlive(pid)).toBe(false);
   go(cwd, "0.2");
   await waitAll(cwd);
-}, 60_000);
+});
 
 test("a worker that is stopped for too long: its late result is refused and replaces nothing", async () => {
   const cwd = scratchDir();
@@ -166,7 +168,7 @@ test("a worker that is stopped for too long: its late result is refused and repl
   expect(
     ledgerRows(join(cwd, ".holdall"), "SELECT task FROM results WHERE workflow_id = 1"),
   ).toHaveLength(2);
-}, 60_000);
+});
 
 test("a server that is stopped for longer than the loss time declares nobody lost, and nothing is ended", async () => {
   const cwd = scratchDir();
@@ -183,7 +185,7 @@ test("a server that is stopped for longer than the loss time declares nobody los
   expect(started(cwd).sort()).toEqual(["0.1", "1.1"]);
   for (const task of Object.values(await tasks(cwd))) expect(task.attempts).toBe(1);
   expect(await lossesOf(server)).toEqual([]);
-}, 60_000);
+});
 
 test("a worker whose main loop is blocked for longer than the loss time loses nothing", async () => {
   const cwd = scratchDir();
@@ -208,7 +210,7 @@ test("a worker whose main loop is blocked for longer than the loss time loses no
     expect(task).toMatchObject({ state: "succeeded", attempts: 1 });
   expect(started(cwd).sort()).toEqual(["0.1", "1.1"]);
   expect(await lossesOf(server)).toEqual([]);
-}, 60_000);
+});
 
 test("a half-open connection: the worker is lost and replaced; when it is back, its attempt is ended", async () => {
   const cwd = scratchDir();
@@ -236,7 +238,7 @@ test("a half-open connection: the worker is lost and replaced; when it is back, 
   expect(Object.values(await tasks(cwd))[0]).toMatchObject({ state: "succeeded", attempts: 2 });
   proxy.close();
   expect(await lossesOf(server)).toHaveLength(1);
-}, 60_000);
+});
 
 test("a connection that breaks for a moment: nothing is lost, the same attempt goes on", async () => {
   const cwd = scratchDir();
@@ -260,7 +262,7 @@ test("a connection that breaks for a moment: nothing is lost, the same attempt g
   expect(started(cwd).sort()).toEqual(["0.1", "1.1"]);
   proxy.close();
   expect(await lossesOf(server)).toEqual([]);
-}, 60_000);
+});
 
 test("long output survives the death of the server in the middle of it", async () => {
   const cwd = scratchDir();
@@ -282,4 +284,4 @@ test("long output survives the death of the server in the middle of it", async (
   const wanted = `${Array.from({ length: 60000 }, (_, i) => i + 1).join("\n")}\nend\n`;
   expect((await logs(cwd, name!)) === wanted).toBe(true);
   expect(await lossesOf(second)).toEqual([]);
-}, 60_000);
+});

@@ -1,6 +1,6 @@
 // `serve`, `worker`, `submit` and `wait` as processes of their own, when nothing goes wrong.
 
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -17,6 +17,8 @@ import { encodeFrames } from "../../src/protocol/codec.ts";
 import { SESSION_VERSION } from "../../src/protocol/session.ts";
 import { scratchDir } from "../support/scratch.ts";
 import { connectedWorker, readAccess, serve, worker } from "../support/server.ts";
+
+setDefaultTimeout(60_000);
 
 interface Answer {
   workflow_id: number;
@@ -290,6 +292,26 @@ test("broken and hostile submissions are refused and leave nothing", async () =>
       },
     ],
   ];
+  for (const field of [
+    { faults: 5 },
+    { faults: { retryOn: { exit: -1 } } },
+    { faults: { exitRules: [{}] } },
+    { placement: { algorithm: "best" } },
+    { retries: 1.5 },
+    { timeoutSeconds: "1" },
+    { idempotent: "yes" },
+  ])
+    bad.push([
+      JSON.stringify(field),
+      { definition: { ...good, blocks: [{ ...explicit, ...field }] } },
+    ]);
+  for (const field of [
+    { categories: [] },
+    { maxFailures: 0 },
+    { onFailure: "x" },
+    { priority: "1" },
+  ])
+    bad.push([JSON.stringify(field), { definition: { ...good, ...field } }]);
   for (const [what, request] of bad) {
     const response = await post(request);
     expect([what, response.status]).toEqual([what, 422]);
@@ -456,6 +478,7 @@ test("broken and hostile sessions are closed with a reason, and harm nobody", as
     outputs: [],
     messages: [],
     files: [],
+    recoveryFailed: [],
   };
   await submit(cwd, ["--name", "w", "--", "sleep", "300"]);
   liar.send(

@@ -38,34 +38,40 @@ const go = (cwd: string, ...attempts: string[]): void => {
 };
 
 describe.skipIf(requiresNetworks())("a network that is cut", () => {
-  test("for too long: attempts beyond it are ended before others start, and their host comes back to work", async () => {
-    const { cwd, host, server } = await start(BEAT_MS);
-    const far = worker(cwd, ["--access", "access.far.json", "--cpus", "2"], {
-      command: [...host.enter, holdall],
-    });
-    await lives(cwd, "0.1", "1.1");
-    // `ip netns exec` becomes the worker.
-    await untilConnected(server, far);
-    await connectedWorker(server, cwd, ["--cpus", "1"]);
-    host.cable("down");
-    await until("one runs again", () => ["0.2", "1.2"].some((each) => times(cwd, each).length > 0));
-    const again = times(cwd, "0.2").length > 0 ? 0 : 1;
-    const [restarted] = times(cwd, `${again}.2`);
-    const silent = [0, 1].map((i) => times(cwd, `${i}.1`).at(-1)!);
-    for (const last of silent) expect(last).toBeLessThan(restarted!);
-    // Whoever is let go now was ended before.
-    go(cwd, "0.1", "1.1", "0.2", "1.2");
-    host.cable("up");
-    await untilConnected(server, far);
-    expect((await run(cwd, ["wait", "--timeout", "20"])).code).toBe(0);
-    expect(linesOf(join(cwd, "ended")).sort()).toEqual(["0.2", "1.2"]);
-    for (const [i, [name, row]] of Object.entries(await tasks(cwd)).entries()) {
-      expect(row).toMatchObject({ state: "succeeded", attempts: 2 });
-      expect(await logs(cwd, name)).toBe(`result ${i}.2\n`);
-    }
-    await run(cwd, ["submit", "--name", "next", "--array", "0-7", "--", "true"]);
-    expect((await run(cwd, ["wait", "--timeout", "20"])).code).toBe(0);
-  }, 60_000);
+  test.each(["there", "here"] as const)(
+    "%s for too long: attempts beyond it are ended before others start, and their host comes back to work",
+    async (end) => {
+      const { cwd, host, server } = await start(BEAT_MS);
+      const far = worker(cwd, ["--access", "access.far.json", "--cpus", "2"], {
+        command: [...host.enter, holdall],
+      });
+      await lives(cwd, "0.1", "1.1");
+      // `ip netns exec` becomes the worker.
+      await untilConnected(server, far);
+      await connectedWorker(server, cwd, ["--cpus", "1"]);
+      host.cable("down", end);
+      await until("one runs again", () =>
+        ["0.2", "1.2"].some((each) => times(cwd, each).length > 0),
+      );
+      const again = times(cwd, "0.2").length > 0 ? 0 : 1;
+      const [restarted] = times(cwd, `${again}.2`);
+      const silent = [0, 1].map((i) => times(cwd, `${i}.1`).at(-1)!);
+      for (const last of silent) expect(last).toBeLessThan(restarted!);
+      // Whoever is let go now was ended before.
+      go(cwd, "0.1", "1.1", "0.2", "1.2");
+      host.cable("up", end);
+      await untilConnected(server, far);
+      expect((await run(cwd, ["wait", "--timeout", "20"])).code).toBe(0);
+      expect(linesOf(join(cwd, "ended")).sort()).toEqual(["0.2", "1.2"]);
+      for (const [i, [name, row]] of Object.entries(await tasks(cwd)).entries()) {
+        expect(row).toMatchObject({ state: "succeeded", attempts: 2 });
+        expect(await logs(cwd, name)).toBe(`result ${i}.2\n`);
+      }
+      await run(cwd, ["submit", "--name", "next", "--array", "0-7", "--", "true"]);
+      expect((await run(cwd, ["wait", "--timeout", "20"])).code).toBe(0);
+    },
+    60_000,
+  );
 
   test("for a moment: the attempts go on and are accepted", async () => {
     const { cwd, host, server } = await start(SLOW_BEAT_MS);

@@ -223,8 +223,8 @@ export class History {
     const what = `attempt ${attempt} of task ${task} (${OUTCOMES[outcome]})`;
     const lost = outcome === WORKER_LOST || outcome === PREEMPTED;
     if (!each.live.has(attempt)) {
-      // How the slower of two ended is recorded nowhere, so a restarted server takes it for lost.
-      if (lost && !accepted && each.beaten.delete(attempt)) {
+      // The slower of two is recorded when its worker says that it has ended; a restarted server takes it for lost.
+      if (!accepted && each.beaten.delete(attempt)) {
         each.ended.add(attempt);
         return;
       }

@@ -8,8 +8,8 @@ export interface Host {
   gateway: string;
   /** prefix of a command that is to run there */
   enter: readonly string[];
-  /** pulls the cable, or puts it in again */
-  cable(state: "down" | "up"): void;
+  /** pulls the cable at one of its ends, or puts it in again. There: every connection fails at once. Here: packets vanish. */
+  cable(state: "down" | "up", end?: "there" | "here"): void;
 }
 
 const hosts: string[] = [];
@@ -51,9 +51,12 @@ export function newHost(): Host {
   return {
     gateway,
     enter: ["ip", "netns", "exec", name],
-    cable(state) {
-      // The far end: the near one keeps its address and its route.
-      if (!ip("-n", name, "link", "set", far, state)) throw new Error(`cannot set ${far} ${state}`);
+    cable(state, end = "there") {
+      const set =
+        end === "there"
+          ? ip("-n", name, "link", "set", far, state)
+          : ip("link", "set", near, state);
+      if (!set) throw new Error(`cannot set the cable of ${name} ${state}`);
     },
   };
 }
