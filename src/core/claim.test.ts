@@ -116,7 +116,9 @@ test("all dimensions are packed: memory, fractions of a gpu, custom resources, n
   };
   const given = claim(driven, { capacity, nodes: 5 });
   expect(numbers(given)).toEqual([0, 1, 2, 9, 10, 11, 18, 19, 27, 28, 45]);
-  expect(numbers(claim(driven, { worker: 8, capacity: { custom: {} }, nodes: 1 }))).not.toContain(29);
+  expect(numbers(claim(driven, { worker: 8, capacity: { custom: {} }, nodes: 1 }))).not.toContain(
+    29,
+  );
 });
 
 test("a scheduler's tasks: strict leaves them alone, flexible takes them when nothing else fits", () => {

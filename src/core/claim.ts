@@ -65,7 +65,8 @@ export function claim(core: Core, wanted: Claim, nowMs: number): void {
   const own = all.filter((cls) => mayRun(worker, cls, nowMs, wanted.strict === null));
   takeFrom(taking, own, wanted.order);
   if (worker.running === 0 && wanted.strict === false) {
-    const others = all.filter((cls) => !own.includes(cls) && mayRun(worker, cls, nowMs, true));
+    const known = new Set(own);
+    const others = all.filter((cls) => !known.has(cls) && mayRun(worker, cls, nowMs, true));
     takeFrom(taking, others, wanted.order);
   }
   if (worker.holding.size === 0) core.workers.delete(worker.id);
@@ -98,28 +99,36 @@ interface Taking {
   limits: Map<Category, number> | null;
 }
 
-function takeFrom(taking: Taking, classes: ReadyClass[], order: ClaimOrder): void {
-  const compare = (a: ReadyClass, b: ReadyClass): number => {
-    if (a.priority !== b.priority) return b.priority - a.priority;
-    const [x, y] = [keysOf(a, order), keysOf(b, order)];
-    return y[0] - x[0] || y[1] - x[1] || y[2] - x[2];
+function takeFrom(taking: Taking, classes: readonly ReadyClass[], order: ClaimOrder): void {
+  const ranked = classes.map((cls) => ({ cls, keys: keysOf(cls, order) }));
+  const compare = (a: Ranked, b: Ranked): number => {
+    for (let i = 0; i < a.keys.length; i++)
+      if (a.keys[i] !== b.keys[i]) return b.keys[i]! - a.keys[i]!;
+    return 0;
   };
-  classes.sort(compare);
-  for (let from = 0; from < classes.length && taking.left > 0; ) {
+  ranked.sort(compare);
+  for (let from = 0; from < ranked.length && taking.left > 0;) {
     let to = from + 1;
-    while (to < classes.length && compare(classes[from]!, classes[to]!) === 0) to++;
-    takeMerged(taking, classes.slice(from, to));
+    while (to < ranked.length && compare(ranked[from]!, ranked[to]!) === 0) to++;
+    const rank = ranked.slice(from, to).map(({ cls }) => cls);
+    takeMerged(taking, rank);
     from = to;
   }
 }
 
-function keysOf(
-  { requirement: { gpus, memoryBytes, runtimeSeconds } }: ReadyClass,
-  order: ClaimOrder,
-): readonly [number, number, number] {
-  if (order === "none") return [0, 0, 0];
+interface Ranked {
+  cls: ReadyClass;
+  /** larger first */
+  keys: readonly number[];
+}
+
+function keysOf({ priority, requirement }: ReadyClass, order: ClaimOrder): readonly number[] {
+  if (order === "none") return [priority];
+  const { gpus, memoryBytes, runtimeSeconds } = requirement;
   const seconds = runtimeSeconds ?? 0;
-  return order === "gpus_runtime_memory" ? [gpus, seconds, memoryBytes] : [gpus, memoryBytes, seconds];
+  return order === "gpus_runtime_memory"
+    ? [priority, gpus, seconds, memoryBytes]
+    : [priority, gpus, memoryBytes, seconds];
 }
 
 /** The first tasks of a class that stand next to each other in its queue. */
@@ -132,15 +141,16 @@ interface Head {
 /** Classes of one rank: their queues are merged by task number. */
 function takeMerged(taking: Taking, classes: readonly ReadyClass[]): void {
   const { core, tasks, worker, nowMs } = taking;
-  // The lowest number stands last.
-  const heads = classes
-    .flatMap((cls) => headOf(tasks, cls) ?? [])
-    .sort((a, b) => b.first - a.first);
-  while (taking.left > 0) {
-    const head = heads.pop();
-    if (!head) return;
-    const { cls } = head;
-    const end = Math.min(head.end, heads.at(-1)?.first ?? Infinity);
+  const heads: Head[] = [];
+  for (const cls of classes) {
+    const head = headOf(tasks, cls);
+    if (head) heads.push(head);
+  }
+  for (let at = heads.length >> 1; at >= 0; at--) sink(heads, at);
+  while (taking.left > 0 && heads.length > 0) {
+    const { cls, ...head } = heads[0]!;
+    // The next lowest is one of the two below the lowest.
+    const end = Math.min(head.end, heads[1]?.first ?? Infinity, heads[2]?.first ?? Infinity);
     const wanted = countReady(tasks, head.first, end, Math.min(taking.left, cls.ready));
     const count = fitting(taking, cls, wanted);
     if (count > 0) {
@@ -153,9 +163,10 @@ function takeMerged(taking: Taking, classes: readonly ReadyClass[]): void {
     }
     if (cls.ready === 0) core.active.delete(cls);
     // Where one does not fit, the rest of its class does not either.
-    if (count < wanted) continue;
-    const next = headOf(tasks, cls);
-    if (next) insert(heads, next);
+    const next = count < wanted ? null : headOf(tasks, cls);
+    const last = next ?? heads.pop()!;
+    if (heads.length > 0) heads[0] = last;
+    sink(heads, 0);
   }
 }
 
@@ -171,16 +182,15 @@ function fitting({ worker, nodes, limits }: Taking, cls: ReadyClass, wanted: num
 
 /** Takes what is no longer ready off the head of the queue first. */
 function headOf(tasks: Tasks, cls: ReadyClass): Head | null {
-  if (cls.ready === 0) return null;
-  for (;;) {
-    const [entry] = cls.queue.entries();
-    if (!entry) return null;
-    let first = entry[0];
-    const end = entry[1];
-    while (first < end && tasks.state[first] !== READY) first++;
-    if (first > entry[0]) cls.queue.shift(first - entry[0]);
-    if (first < end) return { cls, first, end };
+  while (cls.ready > 0) {
+    const run = cls.queue.peek();
+    if (!run) return null;
+    let { first } = run;
+    while (first < run.end && tasks.state[first] !== READY) first++;
+    if (first > run.first) cls.queue.shift(first - run.first);
+    if (first < run.end) return { cls, first, end: run.end };
   }
+  return null;
 }
 
 function countReady(tasks: Tasks, first: number, end: number, limit: number): number {
@@ -190,15 +200,16 @@ function countReady(tasks: Tasks, first: number, end: number, limit: number): nu
   return count;
 }
 
-function insert(heads: Head[], head: Head): void {
-  let low = 0;
-  let high = heads.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (heads[middle]!.first > head.first) low = middle + 1;
-    else high = middle;
+/** Lets the entry at `at` sink to its place in a heap with the lowest task number on top. */
+function sink(heads: Head[], at: number): void {
+  for (;;) {
+    let least = at;
+    for (const below of [2 * at + 1, 2 * at + 2])
+      if (below < heads.length && heads[below]!.first < heads[least]!.first) least = below;
+    if (least === at) return;
+    [heads[at], heads[least]] = [heads[least]!, heads[at]!];
+    at = least;
   }
-  heads.splice(low, 0, head);
 }
 
 /**

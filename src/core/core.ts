@@ -329,6 +329,7 @@ function forgetWorkflow(core: Core, workflow: number): void {
   if (!tasks) return;
   abandon(core, tasks);
   for (const cls of tasks.classes) core.active.delete(cls);
+  core.scheduling.errors.delete(workflow);
   for (const { cls } of tasks.override.values()) core.active.delete(cls);
   core.workflows.delete(workflow);
 }

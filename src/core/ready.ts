@@ -54,6 +54,16 @@ export class RangeQueue {
     return { first, count };
   }
 
+  /** The run of tasks that would be served next, as far as they stand together, or null when empty. */
+  peek(): { first: number; end: number } | null {
+    const front = this.#front;
+    const last = front.length - 2;
+    if (last >= 0) return { first: front[last]!, end: front[last + 1]! };
+    const ranges = this.#ranges;
+    if (this.#head >= ranges.length) return null;
+    return { first: ranges[this.#head]!, end: ranges[this.#head + 1]! };
+  }
+
   /** Takes out one task, wherever it stands; quick near the head. Null when it is not there. */
   take(task: number): { first: number; count: number } | null {
     const front = this.#front;

@@ -7,6 +7,8 @@ import { classOf } from "./tasks.ts";
 
 /** A moving average over some 32 tasks: run times within a category differ too. */
 const MEMORY = 32;
+/** No worker is taken to be more than so many times slower or faster than the mean. */
+const LARGEST = 16;
 /** Of a large batch a few tell enough. */
 const LOOKED_AT = 16;
 
@@ -34,7 +36,9 @@ export function observeSpeed(
     let error = errors.get(batch.workflow);
     if (!error) errors.set(batch.workflow, (error = { samples: 0, mean: 0, squares: 0 }));
     noteError(error, Math.log(Math.max(relative, 1e-6)));
-    speed.slowness += (relative - speed.slowness) / Math.min(speed.samples + 1, MEMORY);
+    // Estimates may all be wrong alike. That it is as fast as the others counts as one measurement.
+    const slowness = Math.min(LARGEST, Math.max(1 / LARGEST, relative / Math.exp(error.mean)));
+    speed.slowness += (slowness - speed.slowness) / Math.min(speed.samples + 1, MEMORY);
   }
 }
 
@@ -53,14 +57,15 @@ export function estimateSpread(core: Core, workflow: number): number {
   return Math.sqrt(error.squares / (error.samples - 1));
 }
 
-/** Less than this is no measurement. */
+/** Fewer than this tell nothing of the spread. */
 const LEAST_SAMPLES = 3;
+/** Steps of slowness between one and two. */
+const STEPS = 4;
 
-/** How slow a worker is, in steps of a quarter, so that noise is not taken for speed; 1 = unknown. */
+/** How slow a worker is, in steps of a fifth, so that noise is not taken for speed; 1 = unknown. */
 export function quantizedSlowness(core: Core, worker: number): number {
   const speed = core.scheduling.speeds.get(worker);
-  if (!speed || speed.samples < LEAST_SAMPLES) return 1;
-  return 2 ** (Math.round(Math.log2(speed.slowness) * 3) / 3);
+  return speed ? 2 ** (Math.round(Math.log2(speed.slowness) * STEPS) / STEPS) : 1;
 }
 
 export function noteCached(

@@ -3,7 +3,13 @@ import { compileCommandText } from "../core/command-text.ts";
 import { TASK_STATES, type TaskState } from "../core/states.ts";
 import type { Tasks } from "../core/tasks.ts";
 import { compileTemplate } from "../core/template.ts";
-import type { Block, Command, ParameterTable, TaskBody, WorkflowDefinition } from "../core/workflow.ts";
+import type {
+  Block,
+  Command,
+  ParameterTable,
+  TaskBody,
+  WorkflowDefinition,
+} from "../core/workflow.ts";
 import { heldClass } from "../core/allocate.ts";
 import type { Ledger, WorkflowRow } from "../ledger/ledger.ts";
 import type { JobModel, JobStatus } from "../protocol/claims.ts";
@@ -52,10 +58,7 @@ export function jobModels(
 
 const NO_PARAMETERS: ParameterTable = { names: [], values: [], mode: "product" };
 
-type Own = Pick<
-  JobModel,
-  "name" | "command" | "argv" | "shell" | "env" | "inputs" | "outputs"
->;
+type Own = Pick<JobModel, "name" | "command" | "argv" | "shell" | "env" | "inputs" | "outputs">;
 type Maker = (index: number) => Own;
 
 /** Templates are compiled once per block. */
@@ -68,7 +71,8 @@ function arrayMaker(block: Extract<Block, { kind: "array" }>): Maker {
 }
 
 function compileBody(body: TaskBody, table: ParameterTable): Maker {
-  const compile = (text: TaskBody["name"]): ((index: number) => string) => compileTemplate(text, table);
+  const compile = (text: TaskBody["name"]): ((index: number) => string) =>
+    compileTemplate(text, table);
   const name = compile(body.name);
   const command = compileCommandText(body.command, table);
   const argv = body.command.kind === "argv" ? body.command.argv.map(compile) : null;

@@ -17,7 +17,10 @@ const ANY_DISK_BYTES: number = 2 ** 50;
 /** Output that is kept of each stream. */
 const OUTPUT_LIMIT_BYTES = 65_536;
 
-const amount = z.number().min(0).max(2 ** 40);
+const amount = z
+  .number()
+  .min(0)
+  .max(2 ** 40);
 const lease = z.number().positive().max(MAX_LEASE_SECONDS).nullable().optional();
 const limit = z.int().min(0).optional();
 
@@ -134,8 +137,7 @@ export function claimRequest(
       nodes: null,
       limit: most,
       // The next ones, whoever they are meant for, unless the runner says who it is or that it matters.
-      strict:
-        given.strict_scheduler_match ?? (given.scheduler_config_id == null ? null : false),
+      strict: given.strict_scheduler_match ?? (given.scheduler_config_id == null ? null : false),
     };
   }
   const given = check(resourcesBody, fields);
@@ -158,7 +160,10 @@ export function claimRequest(
 }
 
 /** A number that the document does not have is that of a scheduler to which nothing is bound. */
-function schedulerOf(id: number | null, schedulers: WorkflowDefinition["schedulers"]): string | null {
+function schedulerOf(
+  id: number | null,
+  schedulers: WorkflowDefinition["schedulers"],
+): string | null {
   if (id === null) return null;
   return schedulers[id - 1]?.name ?? `\0${id}`;
 }

@@ -45,7 +45,9 @@ function submit(change: Partial<WorkflowDefinition> | number): number {
   return engine.submit(definition, "d", OPTIONS).id;
 }
 
-function blocks(...changes: (Partial<ArrayBlock> & { count: number })[]): Partial<WorkflowDefinition> {
+function blocks(
+  ...changes: (Partial<ArrayBlock> & { count: number })[]
+): Partial<WorkflowDefinition> {
   let first = 0;
   const made = changes.map((change) => {
     const made: ArrayBlock = { ...arrayBlock(first, change.count), ...change, first };
@@ -344,7 +346,10 @@ test("a claim is given back by its release", async () => {
   const { jobs, claim: name } = await claim(id);
   await complete(jobs[0]!);
   const released = await ask(`POST /workflows/${id}/claims/${name}/release`);
-  expect(released.body).toMatchObject({ jobs: [], held_seconds: null } satisfies Partial<ClaimState>);
+  expect(released.body).toMatchObject({
+    jobs: [],
+    held_seconds: null,
+  } satisfies Partial<ClaimState>);
   expect(states(id)).toEqual(["4", "1", "1"]);
   expect((await ask(`POST /workflows/${id}/claims/${name}/release`)).status).toBe(409);
   expect((await claim(id)).jobs.map(({ attempt_id }) => attempt_id)).toEqual([2, 2]);

@@ -134,8 +134,7 @@ export function createClaimRoutes(engine: Engine, now?: () => number): ClaimRout
   ): Promise<string> {
     if (engine.storageError) throw engine.storageError;
     const body = JSON.stringify(await change());
-    if (key !== null)
-      engine.record({ kind: "answer", key, status: 200, body, atMs: Date.now() });
+    if (key !== null) engine.record({ kind: "answer", key, status: 200, body, atMs: Date.now() });
     if (!(await engine.durableOrFull())) throw engine.storageError!;
     return body;
   }

@@ -137,7 +137,10 @@ export function createClaims(engine: Engine, now: () => number = () => performan
     }
     // A number may have served several claims that ended, and an open one now.
     for (const [host, workers] of spare)
-      spare.set(host, [...new Set(workers)].filter((worker) => !byWorker.has(worker)));
+      spare.set(
+        host,
+        [...new Set(workers)].filter((worker) => !byWorker.has(worker)),
+      );
   }
 
   function add(claim: Open): void {

@@ -45,6 +45,8 @@ export interface EngineOptions {
   core?: Partial<CoreConfig>;
   /** when turns happen; a simulation brings its own time */
   schedule?: Schedule;
+  /** work goes on when a worker comes: a workflow is running also while there is none */
+  serving?: boolean;
 }
 
 export interface Schedule {
@@ -96,6 +98,7 @@ export interface EngineEvents {
 export class Engine {
   readonly ledger: Ledger;
   readonly core: Core;
+  readonly serving: boolean;
   readonly live: LiveOutput;
   readonly #options: EngineOptions;
   readonly #time: Schedule;
@@ -119,6 +122,7 @@ export class Engine {
     this.#options = options;
     this.#time = options.schedule ?? REAL_TIME;
     this.ledger = options.ledger;
+    this.serving = options.serving ?? false;
     this.core = createCore(options.core);
     this.#spill = new SpillFiles(options.stateDir);
     this.live = new LiveOutput((worker, frame) => this.#sessions.get(worker)?.send([frame]));

@@ -59,7 +59,7 @@ export function workflowStatus({ id, engine, tasks }: Loaded): WorkflowStatus {
   return {
     workflow_id: id,
     name: tasks.definition.name,
-    state: workflowState(counts, engine.core.workers.size > 0),
+    state: workflowState(counts, engine.serving || engine.core.workers.size > 0),
     tasks: counts,
   };
 }

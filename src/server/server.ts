@@ -43,7 +43,7 @@ export function startServer(options: ServeOptions): RunningServer {
   const accessPath = join(stateDir, "access.json");
   const kept = readAccess(accessPath);
   const token = kept?.token ?? newToken();
-  const engine = new Engine({ ledger, stateDir, now: steadyNow, wall: Date.now });
+  const engine = new Engine({ ledger, stateDir, now: steadyNow, wall: Date.now, serving: true });
   for (const row of ledger.workflows()) if (row.endedMs === null) engine.load(row.id, false);
   const sessions = createSessions({
     engine,
@@ -125,7 +125,9 @@ export function startServer(options: ServeOptions): RunningServer {
   for (const path of [accessPath, ...options.accessFiles]) writeAccess(path, access);
   const socket = listenOnOwnerSocket(
     stateDir,
-    Object.assign((request: Request) => answer(request, () => {}, null), { close: () => api.close() }),
+    Object.assign((request: Request) => answer(request, () => {}, null), {
+      close: () => api.close(),
+    }),
   );
   sessions.start();
   polled.claims.run();

@@ -1,6 +1,6 @@
 // Server and workers are killed, stopped, blocked and cut off from each other.
 
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -15,9 +15,17 @@ import {
 } from "../support/holdall.ts";
 import { openProxy } from "../support/proxy.ts";
 import { scratchDir } from "../support/scratch.ts";
-import { connectedWorker, type Serving, serve, untilConnected, worker } from "../support/server.ts";
+import {
+  connectedWorker,
+  endAll,
+  type Serving,
+  serve,
+  untilConnected,
+  worker,
+} from "../support/server.ts";
 
 setDefaultTimeout(60_000);
+afterEach(endAll);
 
 /** Heartbeat of these tests; a worker is lost after four of them. */
 const BEAT_MS = 300;

@@ -1,6 +1,6 @@
 // `serve`, `worker`, `submit` and `wait` as processes of their own, when nothing goes wrong.
 
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -16,9 +16,10 @@ import {
 import { encodeFrames } from "../../src/protocol/codec.ts";
 import { SESSION_VERSION } from "../../src/protocol/session.ts";
 import { scratchDir } from "../support/scratch.ts";
-import { connectedWorker, readAccess, serve, worker } from "../support/server.ts";
+import { connectedWorker, endAll, readAccess, serve, worker } from "../support/server.ts";
 
 setDefaultTimeout(60_000);
+afterEach(endAll);
 
 interface Answer {
   workflow_id: number;
@@ -137,6 +138,8 @@ test("each submission is a new workflow, except under one idempotency key", asyn
   await serve(cwd);
   const w = spec(cwd, { name: "w", tasks: [{ name: "a", command: "true" }] });
   expect((await submit(cwd, [w])).workflow_id).toBe(1);
+  const { stdout, stderr } = await run(cwd, ["status", "--json"]);
+  expect(parseJson(stdout, stderr)).toMatchObject({ state: "running", tasks: { ready: 1 } });
   expect((await submit(cwd, [w])).workflow_id).toBe(2);
   expect((await submit(cwd, [w, "--idempotency-key", "k"])).workflow_id).toBe(3);
   expect((await submit(cwd, [w, "--idempotency-key", "k"])).workflow_id).toBe(3);

@@ -10,9 +10,9 @@ import { connectedWorker, serve, worker } from "../support/server.ts";
 
 const BEAT = ["--heartbeat", "300"];
 const DISK_MIB = 48;
-/** Output that fills the disk sooner than many small rows would. */
+/** Output that fills the disk sooner than many small rows would: every second one goes to the ledger, the others to files. */
 const COMMAND =
-  "echo {i}.$HOLDALL_ATTEMPT >>ran; until [ -e go ]; do sleep 0.02; done; head -c 60000 /dev/zero | tr '\\0' x; echo {i} >>ended";
+  "echo {i}.$HOLDALL_ATTEMPT >>ran; until [ -e go ]; do sleep 0.02; done; head -c $((60000 + {i} % 2 * 40000)) /dev/zero | tr '\\0' x; echo {i} >>ended";
 
 async function submit(cwd: string, state: string[], name: string): Promise<string> {
   const args = ["submit", ...state, "--json", "--name", name, "--array", "0-39"];
@@ -68,6 +68,10 @@ describe.skipIf(requiresDisks())("a full disk", () => {
     await until("the late worker is there", connected);
     expect(await submit(cwd, state, "last")).toBe("accepted");
     await until("that is done, too", async () => (await count()) === 0, 30_000);
+    for (const [i, { name }] of Object.entries(Object.values(await tasks(cwd, ["1", ...state])))) {
+      const output = await server.fetch(`/api/v1/workflows/1/tasks/${name}/output`);
+      expect((await output.text()).length).toBe(60_000 + (Number(i) % 2) * 40_000);
+    }
     server.kill("SIGTERM");
     const stderr = (await server.result).stderr;
     expect(stderr).toContain("the disk is full");

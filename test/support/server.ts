@@ -1,6 +1,5 @@
 // `holdall serve` and its workers as processes of their own, for tests.
 
-import { afterEach } from "bun:test";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { type Options, type Running, start, until } from "./holdall.ts";
@@ -24,13 +23,17 @@ export interface Serving extends Running {
 }
 
 const running: Running[] = [];
-afterEach(async () => {
+/**
+ * Kills every server and worker started here. Each test file that starts any says `afterEach(endAll)` itself: a hook of this module would
+ * count for the first file that imports it only.
+ */
+export async function endAll(): Promise<void> {
   for (const each of running) {
     each.kill("SIGCONT");
     each.kill("SIGKILL");
   }
   await Promise.all(running.splice(0).map((each) => each.result));
-});
+}
 
 export function readAccess(cwd: string, stateDir = ".holdall"): Access {
   return JSON.parse(readFileSync(resolve(cwd, stateDir, "access.json"), "utf8")) as Access;

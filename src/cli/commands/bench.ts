@@ -2,6 +2,7 @@ import { buildCommand, buildRouteMap, type Command, type RouteMap } from "@stric
 import type { CliContext } from "../context.ts";
 import { printJson } from "../output/json.ts";
 import { pairs } from "../output/table.ts";
+import { packingCommand, placementCommand } from "./bench-scheduling.ts";
 import { idleCommand, latencyCommand, recoveryCommand } from "./bench-server.ts";
 import { integerFrom, JSON_FLAG, text, toggle } from "./shared.ts";
 
@@ -146,6 +147,8 @@ export const benchCommand: RouteMap<CliContext> = buildRouteMap({
   routes: {
     spawn: spawnCommand,
     dispatch: dispatchCommand,
+    packing: packingCommand,
+    placement: placementCommand,
     recovery: recoveryCommand,
     idle: idleCommand,
     latency: latencyCommand,
