@@ -7,6 +7,7 @@
  * Every method rejects with a ClientError.
  */
 import type {
+  CategoryItem,
   TaskDetail,
   TaskExplanation,
   TaskItem,
@@ -63,6 +64,7 @@ export interface HoldallClient {
   workflows(): Promise<WorkflowStatus[]>;
   workflow(id: WorkflowRef): Promise<WorkflowStatus>;
   summary(id: WorkflowRef): Promise<WorkflowSummary>;
+  categories(id: WorkflowRef): Promise<CategoryItem[]>;
   tasks(id: WorkflowRef, query?: TaskQuery): Promise<TaskPage>;
   task(id: WorkflowRef, name: string): Promise<TaskDetail>;
   /** why a task is not running */

@@ -6,6 +6,7 @@
  *   GET    /api/v1/workflows                        {workflows: WorkflowStatus[]}
  *   GET    /api/v1/workflows/:id                    WorkflowStatus          (:id = integer or "latest")
  *   GET    /api/v1/workflows/:id/summary            WorkflowSummary
+ *   GET    /api/v1/workflows/:id/categories         {categories: CategoryItem[]}
  *   GET    /api/v1/workflows/:id/tasks?state=&name=&cursor=&limit=   TaskPage
  *   GET    /api/v1/workflows/:id/tasks/:task        TaskDetail              (:task = name, URL-encoded)
  *   GET    /api/v1/workflows/:id/tasks/:task/explain   TaskExplanation
@@ -25,6 +26,7 @@
  * Errors are {"error":{"code","message","file","line","column","fix"}} with the status of their code.
  */
 import type { TaskState } from "../core/states.ts";
+import type { Allocation } from "../core/workflow.ts";
 
 export interface TaskCounts {
   blocked: number;
@@ -107,6 +109,21 @@ export interface WorkflowSummary {
     stderr_tail: string;
     stdout_tail: string;
   }[];
+}
+
+export interface CategoryItem {
+  name: string;
+  tasks: number;
+  /** tasks that succeeded and were measured */
+  samples: number;
+  /** mean of their run times */
+  run_seconds: number | null;
+  peak_memory_p95_bytes: number | null;
+  allocation: Allocation;
+  /** what tasks are given when they are started now; several entries where they ask for different amounts. 0 = nothing reserved */
+  given: { tasks: number; cpus: number; memory_bytes: number; disk_bytes: number }[];
+  /** tasks that get more than that, because it was too little for them */
+  enlarged: number;
 }
 
 export interface WorkerItem {

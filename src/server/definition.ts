@@ -13,3 +13,10 @@ export function definitionWithBodies(ledger: Ledger, workflow: number): Workflow
     }),
   };
 }
+
+/** What the core keeps: explicit tasks without their bodies. */
+export function withoutBodies(definition: WorkflowDefinition): WorkflowDefinition["blocks"] {
+  return definition.blocks.map((block) =>
+    block.kind === "explicit" ? { ...block, bodies: null } : block,
+  );
+}

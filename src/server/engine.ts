@@ -28,7 +28,9 @@ import {
   type ToServer,
   type ToWorker,
 } from "../protocol/session.ts";
-import { definitionWithBodies } from "./definition.ts";
+import { explainFailures, lostRecord, withoutSuperseded } from "./finished-records.ts";
+import { definitionWithBodies, withoutBodies } from "./definition.ts";
+import { sendAll, type Session } from "./outbox.ts";
 import { definitionDigest } from "./identity.ts";
 import { LiveOutput } from "./live-output.ts";
 import { restoreWorkflow } from "./restore.ts";
@@ -63,13 +65,6 @@ const REAL_TIME: Schedule = {
     return () => clearTimeout(timer);
   },
 };
-
-/** One connected worker as the engine sees it. */
-interface Session {
-  worker: number;
-  send(frames: readonly ToWorker[]): void;
-  templates: Set<string>;
-}
 
 /** How often a worker is to be heard, and after which silence it is lost; ms. */
 export interface Liveness {
@@ -592,89 +587,4 @@ export class Engine {
       if (known.length > 0) this.#send(worker, { type: "forget", workflow });
     }
   }
-}
-
-function sendAll(outbox: readonly { session: Session; frame: ToWorker }[]): void {
-  const bySession = new Map<Session, ToWorker[]>();
-  for (const { session, frame } of outbox) {
-    const list = bySession.get(session);
-    if (list) list.push(frame);
-    else bySession.set(session, [frame]);
-  }
-  for (const [session, frames] of bySession) session.send(frames);
-}
-
-function withoutBodies(definition: WorkflowDefinition): WorkflowDefinition["blocks"] {
-  return definition.blocks.map((block) =>
-    block.kind === "explicit" ? { ...block, bodies: null } : block,
-  );
-}
-
-/** The record of attempts that ended without a result. */
-export function lostRecord(
-  workflow: number,
-  worker: number,
-  tasks: number[],
-  attempts: number[],
-  outcome: number,
-): Extract<LedgerRecord, { kind: "finished" }> {
-  const nothing = tasks.map(() => null);
-  return {
-    kind: "finished",
-    workflow,
-    worker,
-    columns: {
-      tasks,
-      attempts,
-      outcomes: tasks.map(() => outcome),
-      exits: nothing,
-      startedMs: nothing,
-      wallUs: nothing,
-      userUs: nothing,
-      systemUs: nothing,
-      peakBytes: nothing,
-    },
-    accepted: new Uint8Array(tasks.length),
-    messages: [],
-    outputs: [],
-  };
-}
-
-/** What the worker said of an attempt, and what was made of it. */
-function explainFailures(batch: FinishedBatch, reasons: readonly [number, string][]): void {
-  const said = new Map(batch.messages);
-  for (const [at, reason] of reasons) {
-    const before = said.get(at);
-    said.set(at, before === undefined ? reason : `${before} (${reason})`);
-  }
-  batch.messages = [...said];
-}
-
-function withoutSuperseded(batch: FinishedBatch, verdicts: Uint8Array): FinishedBatch {
-  const place = new Map<number, number>();
-  verdicts.forEach((verdict, at) => {
-    if (verdict !== VERDICT_SUPERSEDED) place.set(at, place.size);
-  });
-  const pick = <T>(list: readonly T[]): T[] => list.filter((_, at) => place.has(at));
-  const moved = <T>(list: readonly [number, T][]): [number, T][] =>
-    list.filter(([at]) => place.has(at)).map(([at, value]) => [place.get(at)!, value]);
-  return {
-    workflow: batch.workflow,
-    cls: batch.cls,
-    tasks: pick(batch.tasks),
-    attempts: pick(batch.attempts),
-    outcomes: pick(batch.outcomes),
-    exits: pick(batch.exits),
-    startedMs: pick(batch.startedMs),
-    wallUs: pick(batch.wallUs),
-    userUs: pick(batch.userUs),
-    systemUs: pick(batch.systemUs),
-    peakBytes: pick(batch.peakBytes),
-    outputs: batch.outputs
-      .filter(({ at }) => place.has(at))
-      .map((output) => ({ ...output, at: place.get(output.at)! })),
-    messages: moved(batch.messages),
-    files: moved(batch.files),
-    recoveryFailed: batch.recoveryFailed.filter((at) => place.has(at)).map((at) => place.get(at)!),
-  };
 }

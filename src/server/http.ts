@@ -6,6 +6,7 @@ import { errorJson, HoldallError, toHoldallError } from "../core/error.ts";
 import type { WorkflowStatus } from "../protocol/api.ts";
 import { cancelTasks, retryTasks } from "./actions.ts";
 import { steadyNow } from "./clock.ts";
+import { workflowCategories } from "./categories.ts";
 import { Engine } from "./engine.ts";
 import { explainTask } from "./explain.ts";
 import { outputResponse } from "./output-response.ts";
@@ -126,6 +127,10 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
     [
       /^\/api\/v1\/workflows\/([^/]+)\/summary$/,
       { GET: (_call, id) => Response.json(workflowSummary(workflow(id))) },
+    ],
+    [
+      /^\/api\/v1\/workflows\/([^/]+)\/categories$/,
+      { GET: (_call, id) => Response.json(workflowCategories(workflow(id))) },
     ],
     [
       /^\/api\/v1\/workflows\/([^/]+)\/tasks$/,

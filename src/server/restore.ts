@@ -8,7 +8,7 @@ import { CANCELED, FAILED, OUTCOME_OK, outcomeIndex, OUTCOMES, SUCCEEDED } from 
 import type { Recovery } from "../core/tasks.ts";
 import type { Block, CategorySettings } from "../core/workflow.ts";
 import type { Ledger, LedgerRecord, WorkflowHistory, WorkflowRow } from "../ledger/ledger.ts";
-import { lostRecord } from "./engine.ts";
+import { lostRecord } from "./finished-records.ts";
 
 type Exhausted = { resource: "memoryBytes" | "diskBytes"; used: number | null };
 

@@ -66,13 +66,13 @@ function tailOf({ id, engine }: Loaded, task: number, attempt: number, stream: S
   return lines.slice(-TAIL_LINES - ended).join("\n");
 }
 
-interface Column {
+export interface Column {
   add(value: number | null): void;
   values(): Float64Array;
 }
 
 /** Ten million numbers as numbers, not as objects. */
-function column(): Column {
+export function column(): Column {
   let kept = new Float64Array(1024);
   let size = 0;
   return {

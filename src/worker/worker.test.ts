@@ -443,3 +443,47 @@ test("signals have names", () => {
   expect(signalName(9)).toBe("SIGKILL");
   expect(signalName(64)).toBe("signal 64");
 });
+
+test("an attempt that takes more memory than it was given is ended as oom, with both amounts", async () => {
+  const { executor, worker, template, run, results, of } = bench();
+  const child = Bun.spawn(
+    ["python3", "-c", 'import time; a = bytearray(b"x") * (64 << 20); time.sleep(60)'],
+    { detached: true, stdio: ["ignore", "ignore", "inherit"] },
+  );
+  template();
+  run([10], { grant: { cpus: 1, memoryBytes: 32 * 2 ** 20, diskBytes: 0 } });
+  run([11], { cls: 4 });
+  worker.events.started(1, child.pid, 1000);
+  worker.events.started(2, process.pid, 1000);
+  await executor.called("SIGKILL 1");
+  child.kill("SIGKILL");
+  await child.exited;
+  executor.end(1, { exitCode: null, signal: 9, peakBytes: 2 ** 20 });
+  expect(results()[0]).toMatch(
+    /^10 oom -9 ended because it had [\d.]+ MiB of memory, it was given 32 MiB$/,
+  );
+  // Seen in passing, so larger than what the executor tells of one process.
+  expect(of("finished")[0]!.batches[0]!.peakBytes[0]!).toBeGreaterThan(32 * 2 ** 20);
+  expect(executor.calls).not.toContain("SIGKILL 2");
+});
+
+test("tasks of one block may be in several classes; what was given is told to a server that has forgotten it", () => {
+  const { executor, worker, template, run } = bench();
+  template();
+  const grant = { cpus: 1, memoryBytes: 2 ** 30, diskBytes: 0 };
+  run([10, 11], { cls: 1, width: 1 });
+  run([12, 13], { cls: -7, width: 1, grant });
+  expect(executor.starts.map(({ pool }) => pool)).toEqual([1, 1, 2, 2]);
+  expect(worker.heldAttempts()).toEqual([
+    {
+      workflow: 1,
+      tasks: [10, 11, 12, 13],
+      attempts: [1, 1, 1, 1],
+      started: [true, false, true, false],
+      grants: [null, null, grant, grant],
+    },
+  ]);
+  executor.end(3);
+  run([14], { cls: -7, width: 1, grant });
+  expect(executor.starts.at(-1)!.pool).toBe(2);
+});

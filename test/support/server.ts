@@ -1,5 +1,6 @@
 // `holdall serve` and its workers as processes of their own, for tests.
 
+import { afterEach } from "bun:test";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { type Options, type Running, start, until } from "./holdall.ts";
@@ -24,8 +25,8 @@ export interface Serving extends Running {
 
 const running: Running[] = [];
 /**
- * Kills every server and worker started here. Each test file that starts any says `afterEach(endAll)` itself: a hook of this module would
- * count for the first file that imports it only.
+ * Kills every server and worker started here. A test file says `afterEach(endAll)` itself, because the hook below counts only for the first
+ * file of a process that imports this one.
  */
 export async function endAll(): Promise<void> {
   for (const each of running) {
@@ -34,6 +35,7 @@ export async function endAll(): Promise<void> {
   }
   await Promise.all(running.splice(0).map((each) => each.result));
 }
+afterEach(endAll);
 
 export function readAccess(cwd: string, stateDir = ".holdall"): Access {
   return JSON.parse(readFileSync(resolve(cwd, stateDir, "access.json"), "utf8")) as Access;
