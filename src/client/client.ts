@@ -144,6 +144,8 @@ export function createClient(options: ClientOptions = {}): HoldallClient {
     },
     workflow: (id) => json(workflowPath(id)),
     summary: (id) => json(`${workflowPath(id)}/summary`),
+    categories: async (id) =>
+      (await json<{ categories: CategoryItem[] }>(`${workflowPath(id)}/categories`)).categories,
     tasks: (id, query = {}) => json(`${workflowPath(id)}/tasks${queryText({ ...query })}`),
     task: (id, name) => json(taskPath(id, name)),
     explain: (id, name) => json(`${taskPath(id, name)}/explain`),

@@ -324,7 +324,7 @@ export function drainWorker(core: Core, id: number): void {
   core.effects.push({ type: "drain", worker: id });
 }
 
-export function started(
+export function noteStarted(
   core: Core,
   worker: number,
   workflow: number,
@@ -362,8 +362,8 @@ export function finished(core: Core, workerId: number, batch: Finished, nowMs: n
       if (batch.outcomes[i] === OUTCOME_OK) swapSpare(tasks, task);
       else {
         verdicts[i] = VERDICT_OTHER;
-        const cls = forgetSpare(tasks, task);
-        if (worker) release(core, worker, cls, 1);
+        const held = forgetSpare(tasks, task);
+        if (worker) release(core, worker, held, 1);
         continue;
       }
     }

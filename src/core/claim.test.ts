@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import type { Claim } from "./claim.ts";
 import { apply } from "./core.ts";
 import { only, DrivenCore, handed, type Handed } from "./testing/driven-core.ts";

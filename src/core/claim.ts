@@ -11,7 +11,7 @@
  * as 0), then by task number.
  */
 import { assign } from "./assign.ts";
-import { banish, isLive, loseAttempts, occupy, release, started } from "./attempts.ts";
+import { banish, isLive, loseAttempts, occupy, release, noteStarted } from "./attempts.ts";
 import { heldClass } from "./allocate.ts";
 import type { Core, WorkerState } from "./core.ts";
 import type { Capacity } from "./events.ts";
@@ -261,5 +261,5 @@ export function restoreClaim(
   for (const task of list)
     if (tasks.owner[task] === id) occupy(worker, heldClass(tasks, task), true);
   const attempts = running.map((task) => tasks.attempt[task]!);
-  started(core, id, workflow, running, attempts, nowMs);
+  noteStarted(core, id, workflow, running, attempts, nowMs);
 }

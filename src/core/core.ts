@@ -14,7 +14,7 @@ import {
   leaveWorker,
   loseWorker,
   revoked,
-  started,
+  noteStarted,
 } from "./attempts.ts";
 import { claim, endClaim, restoreClaim } from "./claim.ts";
 import { cancel, retry } from "./control.ts";
@@ -171,7 +171,7 @@ export function apply(core: Core, event: CoreEvent, nowMs: number): Effect[] {
       drainWorker(core, event.worker);
       break;
     case "started":
-      started(core, event.worker, event.workflow, event.tasks, event.attempts, nowMs);
+      noteStarted(core, event.worker, event.workflow, event.tasks, event.attempts, nowMs);
       break;
     case "finished":
       finished(core, event.worker, event.batch, nowMs);

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { Timers } from "./timers.ts";
 
 test("timers come in order of time, none before it is due", () => {

@@ -83,7 +83,7 @@ function packColumn(
       continue;
     }
     if (typeof value !== "number") return null;
-    if (value !== (first as number) + i) run = false;
+    if (value !== first! + i) run = false;
     if ((value | 0) !== value || Object.is(value, -0)) int32 = false;
   }
   if (constant) return { $: "k", of, value: first };

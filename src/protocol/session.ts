@@ -21,6 +21,8 @@ export interface Offer {
   timeLimitSeconds: number | null;
   /** name of the scheduler it was started by; null = none */
   scheduler: string | null;
+  /** false: takes what is bound to other schedulers when nothing else is ready; default true */
+  strictScheduler?: boolean;
   features?: readonly string[];
 }
 

@@ -112,7 +112,7 @@ export function claimRequest(
 ): ClaimRequest {
   const fields = fieldsOf(query, text);
   const shared = (given: z.infer<typeof nextBody>): Pick<ClaimRequest, "leaseMs" | "order"> => ({
-    leaseMs: given.lease_seconds == null ? null : given.lease_seconds * 1000,
+    leaseMs: inMs(given.lease_seconds ?? null),
     order: given.sort_method ?? "none",
   });
   const offered = (given: z.infer<typeof nextBody>) => ({
@@ -137,7 +137,9 @@ export function claimRequest(
       nodes: null,
       limit: most,
       // The next ones, whoever they are meant for, unless the runner says who it is or that it matters.
-      strict: given.strict_scheduler_match ?? (given.scheduler_config_id == null ? null : false),
+      strict:
+        given.strict_scheduler_match ??
+        (typeof given.scheduler_config_id === "number" ? false : null),
     };
   }
   const given = check(resourcesBody, fields);
@@ -159,6 +161,10 @@ export function claimRequest(
   };
 }
 
+function inMs(seconds: number | null): number | null {
+  return seconds === null ? null : seconds * 1000;
+}
+
 /** A number that the document does not have is that of a scheduler to which nothing is bound. */
 function schedulerOf(
   id: number | null,
@@ -178,7 +184,7 @@ function timeLimitOf(text: string | null): number | null {
 /** The lease asked for with a renewal; undefined = the one there is. */
 export function renewRequest(query: URLSearchParams, text: string): number | null | undefined {
   const seconds = check(renewBody, fieldsOf(query, text)).lease_seconds;
-  return seconds == null ? seconds : seconds * 1000;
+  return seconds === undefined ? undefined : inMs(seconds);
 }
 
 /** Torc's completion statuses, by name and number. */
@@ -223,11 +229,11 @@ export function completionOf(status: string, job: number, text: string): Complet
   if (given.job_id !== undefined && given.job_id !== job)
     throw new HoldallError("spec", `the result is of job ${given.job_id}, not of ${job}`);
   const wallUs = Math.round((given.exec_time_minutes ?? 0) * 60e6);
-  const cpu = given.avg_cpu_percent;
+  const cpu = given.avg_cpu_percent ?? null;
   return {
     ...endOf(completed, given.return_code, given.outcome),
     wallUs,
-    cpuUs: cpu == null ? null : Math.round((cpu / 100) * wallUs),
+    cpuUs: cpu === null ? null : Math.round((cpu / 100) * wallUs),
     peakBytes: given.peak_memory_bytes ?? null,
     attempt: given.attempt_id ?? null,
     message: given.message ?? null,

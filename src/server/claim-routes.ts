@@ -43,38 +43,38 @@ export function createClaimRoutes(engine: Engine, now?: () => number): ClaimRout
   const routes: readonly [path: RegExp, methods: Readonly<Record<string, Handler>>][] = [
     [
       /^\/workflows\/([^/]+)\/claim_jobs_based_on_resources(?:\/([^/]+))?$/,
-      both((call, id, limit) => claim("resources", call, id!, limit)),
+      both((call, id, limit) => claim("resources", call, id, limit)),
     ],
-    [/^\/workflows\/([^/]+)\/claim_next_jobs$/, both((call, id) => claim("next", call, id!))],
+    [/^\/workflows\/([^/]+)\/claim_next_jobs$/, both((call, id) => claim("next", call, id))],
     [
       /^\/workflows\/([^/]+)\/is_complete$/,
-      { GET: (_call, id) => claims.isComplete(idOf("workflow", id!)) },
+      { GET: (_call, id) => claims.isComplete(idOf("workflow", id)) },
     ],
     [
       /^\/workflows\/([^/]+)\/claims\/([^/]+)$/,
-      { GET: (_call, id, name) => claims.state(name!, idOf("workflow", id!)) },
+      { GET: (_call, id, name) => claims.state(name, idOf("workflow", id)) },
     ],
     [
       /^\/workflows\/([^/]+)\/claims\/([^/]+)\/renew$/,
       {
         POST: async ({ query, text }, id, name) => {
           const { renewRequest } = await import("./claim-requests.ts");
-          return claims.renew(name!, idOf("workflow", id!), renewRequest(query, text));
+          return claims.renew(name, idOf("workflow", id), renewRequest(query, text));
         },
       },
     ],
     [
       /^\/workflows\/([^/]+)\/claims\/([^/]+)\/release$/,
-      { POST: (_call, id, name) => claims.release(name!, idOf("workflow", id!)) },
+      { POST: (_call, id, name) => claims.release(name, idOf("workflow", id)) },
     ],
-    [/^\/jobs\/([^/]+)$/, { GET: (_call, job) => claims.job(idOf("job", job!)) }],
+    [/^\/jobs\/([^/]+)$/, { GET: (_call, job) => claims.job(idOf("job", job)) }],
     [
       /^\/jobs\/([^/]+)\/start_job\/([^/]+)\/([^/]+)$/,
       {
         PUT: ({ query }, job, run, node) => {
-          wholeNumber("run_id", run!);
-          wholeNumber("compute_node_id", node!);
-          return claims.start(idOf("job", job!), query.get("claim"));
+          wholeNumber("run_id", run);
+          wholeNumber("compute_node_id", node);
+          return claims.start(idOf("job", job), query.get("claim"));
         },
       },
     ],
@@ -83,10 +83,10 @@ export function createClaimRoutes(engine: Engine, now?: () => number): ClaimRout
       {
         POST: async ({ query, text }, word, status, run) => {
           const { completionOf } = await import("./claim-requests.ts");
-          wholeNumber("run_id", run!);
-          const job = idOf("job", word!);
+          wholeNumber("run_id", run);
+          const job = idOf("job", word);
           claims.job(job);
-          return claims.complete(job, completionOf(status!, job, text), query.get("claim"));
+          return claims.complete(job, completionOf(status, job, text), query.get("claim"));
         },
       },
     ],

@@ -248,13 +248,16 @@ export function createClaims(engine: Engine, now: () => number = () => performan
     return holds;
   }
 
-  /** An attempt whose task is another's by now (a duplicate was faster) has ended: what it occupied is free. */
-  function dismiss(workflow: number, task: number, attempt: number): void {
-    for (const claim of open.values())
-      if (claim.workflow === workflow && claim.holds.get(task) === attempt) {
-        takeBack(claim, [task], "preempted");
-        return;
-      }
+  /** A task is another's by now (a duplicate was faster), and its attempt here ends only now: what it occupied is free. */
+  function dismiss({ row, tasks, task }: Place, attempt: number, completion: Completion): void {
+    for (const claim of open.values()) {
+      if (claim.workflow !== row.id || claim.holds.get(task) !== attempt) continue;
+      claim.holds.delete(task);
+      const batch = batchOf(row.id, tasks, task, attempt, completion);
+      engine.event({ type: "finished", worker: claim.worker, batch });
+      if (claim.holds.size === 0) takeBack(claim, [], "preempted");
+      return;
+    }
   }
 
   function modelOf({ row, tasks, task }: Place): JobModel {
@@ -343,7 +346,7 @@ export function createClaims(engine: Engine, now: () => number = () => performan
       const { row, tasks, task } = at;
       const { attempt: said } = completion;
       const held = byWorker.get(tasks.owner[task]!)?.holds.get(task);
-      if (said !== null && said !== held) dismiss(row.id, task, said);
+      if (said !== null && said !== held) dismiss(at, said, completion);
       const claim = holder(at, by);
       if (!claim) {
         const late = said !== null && said !== tasks.attempt[task];

@@ -221,7 +221,7 @@ export class Engine {
     const worker = this.ledger.addWorker(instance, host, pid, this.#wall());
     this.#sessions.set(worker, { worker, send, templates: new Set() });
     this.#send(worker, { type: "welcome", version: SESSION_VERSION, worker, ...liveness });
-    this.event({ type: "worker_joined", worker, capacity: offer, held });
+    this.event({ type: "worker_joined", worker, capacity: { ...offer, host }, held });
     return worker;
   }
 

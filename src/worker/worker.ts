@@ -61,7 +61,7 @@ interface Attempt {
   /** takes back the timer that runs: its timeout, then its grace time */
   stopTimer: (() => void) | null;
   /** while the command runs that has to succeed first: what to start then */
-  recovery: { command: string; then: Start } | null;
+  recovery: { command: string; next: Start } | null;
 }
 
 interface LoadedTemplate {
@@ -263,7 +263,7 @@ export class Worker {
         captureStderr: loaded.template.captureStderr,
       };
       if (recovery) {
-        attempt.recovery = { command: recovery.command, then: start };
+        attempt.recovery = { command: recovery.command, next: start };
         const code = `HOLDALL_RETURN_CODE=${recovery.exitCode}`;
         starts.push({
           ...start,
@@ -430,14 +430,14 @@ export class Worker {
 
   /** The command that had to succeed first has: now the attempt itself, under a new handle of the executor. */
   #recovered(attempt: Attempt): void {
-    const { then } = attempt.recovery!;
+    const { next } = attempt.recovery!;
     attempt.stopTimer?.();
     attempt.stopTimer = null;
     this.#attempts.delete(attempt.id);
     attempt.id = this.#nextId++;
     attempt.recovery = null;
     this.#attempts.set(attempt.id, attempt);
-    this.#executor.start([{ ...then, id: attempt.id }]);
+    this.#executor.start([{ ...next, id: attempt.id }]);
   }
 
   #giveBack(attempt: Attempt): void {

@@ -2,9 +2,13 @@
 
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { linesOf, parseJson, run, spec, until, untilFile } from "../support/holdall.ts";
+import { linesOf, parseJson, run, spec, tasks, untilFile } from "../support/holdall.ts";
 import { scratchDir } from "../support/scratch.ts";
 import { connectedWorker, serve, type Serving } from "../support/server.ts";
+
+interface Claimed {
+  jobs: { id: number; attempt_id: number }[];
+}
 
 /** All a runner needs: claims what fits, runs it, tells how it ended, until the workflow is complete. */
 const POLLER = `
@@ -58,15 +62,15 @@ function poller(cwd: string, server: Serving, ...args: string[]): Bun.Subprocess
 
 /** 200 tasks: 20 beginnings, then four further layers, of which every task waits for two of the layer before; then sums. */
 function layers(): object {
-  const tasks: object[] = [];
+  const list: object[] = [];
   for (let layer = 0; layer < 10; layer++)
     for (let i = 0; i < 20; i++)
-      tasks.push({
+      list.push({
         name: `t${layer}_${i}`,
         command: `echo t${layer}_${i} $POLLER. $HOLDALL_ATTEMPT >> ran; sleep 0.0${i % 4}; echo out t${layer}_${i}`,
         depends_on: layer === 0 ? [] : [`t${layer - 1}_${i}`, `t${layer - 1}_${(i + 7) % 20}`],
       });
-  return { name: "layers", tasks };
+  return { name: "layers", tasks: list };
 }
 
 test("two pollers, one of which dies, and a worker run 200 tasks to their end", async () => {
@@ -117,20 +121,21 @@ test("claims, starts and keys survive kill -9 of the server", async () => {
   await run(cwd, ["submit", "--array", "0-9", "--name", "bag", "--", "true"]);
   const path = "/workflows/1/claim_jobs_based_on_resources/3";
   const body = JSON.stringify({ num_cpus: 8, memory_gb: 1, num_gpus: 0, num_nodes: 1 });
-  const ask = async (): Promise<any> => {
+  const ask = async (): Promise<Claimed> => {
     const { url, token } = server.access;
     const headers = { authorization: `Bearer ${token}`, "idempotency-key": "one" };
-    return await (await fetch(`${url}${path}`, { method: "POST", body, headers })).json();
+    const response = await fetch(`${url}${path}`, { method: "POST", body, headers });
+    return (await response.json()) as Claimed;
   };
   const before = await ask();
-  const [a, b] = before.jobs;
+  const [a, b] = [before.jobs[0]!, before.jobs[1]!];
   expect((await server.fetch(`/jobs/${a.id}/start_job/1/1`, { method: "PUT" })).status).toBe(200);
   server.kill("SIGKILL");
   await server.result;
   server = await serve(cwd);
   expect(await ask()).toEqual(before);
   const statusOf = async (job: { id: number }): Promise<string> =>
-    ((await (await server.fetch(`/jobs/${job.id}`)).json()) as any).status;
+    ((await (await server.fetch(`/jobs/${job.id}`)).json()) as { status: string }).status;
   expect([await statusOf(a), await statusOf(b)]).toEqual(["running", "pending"]);
   for (const { id, attempt_id } of before.jobs) {
     const result = { return_code: 0, attempt_id };
@@ -142,11 +147,9 @@ test("claims, starts and keys survive kill -9 of the server", async () => {
   }
   await connectedWorker(server, cwd);
   expect((await run(cwd, ["wait", "--timeout", "30"])).code).toBe(0);
-  const listed = await run(cwd, ["tasks", "--json"]);
-  const { tasks } = parseJson(listed.stdout, listed.stderr) as any;
-  expect(tasks.map((task: any) => [task.state, task.attempts])).toEqual(
-    Array(10).fill(["succeeded", 1]),
-  );
+  const all = Object.values(await tasks(cwd));
+  expect(all).toHaveLength(10);
+  for (const task of all) expect(task).toMatchObject({ state: "succeeded", attempts: 1 });
 });
 
 test("claims want the token", async () => {
@@ -160,9 +163,6 @@ test("claims want the token", async () => {
     expect((await fetch(server.access.url + path, { method: "POST" })).status).toBe(401);
     expect((await server.fetch(path, { method: "POST" })).status).toBe(200);
   }
-  const held = await until("the task is held", async () => {
-    const status = await run(cwd, ["status", "--json"]);
-    return (parseJson(status.stdout, status.stderr) as any).tasks.assigned === 1;
-  });
-  expect(held).toBe(true);
+  const status = await run(cwd, ["status", "--json"]);
+  expect(parseJson(status.stdout, status.stderr)).toMatchObject({ tasks: { assigned: 1 } });
 });

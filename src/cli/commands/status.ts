@@ -4,6 +4,7 @@ import type { WorkflowStatus } from "../../protocol/api.ts";
 import { withClient } from "../connect.ts";
 import type { CliContext } from "../context.ts";
 import { workflowRef } from "../names.ts";
+import { categoriesText } from "../output/categories.ts";
 import { printJson } from "../output/json.ts";
 import { type Column, table } from "../output/table.ts";
 import { count } from "../output/units.ts";
@@ -13,6 +14,7 @@ import { ACCESS_FLAG, JSON_FLAG, STATE_DIR_FLAG, toggle, WORKFLOW_ARGUMENT } fro
 
 interface Flags {
   all?: boolean | undefined;
+  categories?: boolean | undefined;
   access?: string | undefined;
   stateDir?: string | undefined;
   json?: boolean | undefined;
@@ -23,6 +25,8 @@ export const statusCommand: Command<CliContext> = buildCommand<Flags, [string?],
     const { io } = this;
     const stateDir = serverPlace(io, flags);
     if (flags.all === true) {
+      if (flags.categories === true)
+        throw usage("--all and --categories: categories are those of one workflow", "leave --all");
       if (id !== undefined) throw usage(`--all and "${id}": which one?`, "leave one of them");
       const workflows = await withClient(this, stateDir, ({ client }) => client.workflows());
       if (flags.json === true) printJson(io, { workflows: workflows.map(statusJson) });
@@ -30,6 +34,12 @@ export const statusCommand: Command<CliContext> = buildCommand<Flags, [string?],
       return;
     }
     const ref = workflowRef(id);
+    if (flags.categories === true) {
+      const categories = await withClient(this, stateDir, ({ client }) => client.categories(ref));
+      if (flags.json === true) printJson(io, { categories });
+      else io.stdout.write(categoriesText(categories));
+      return;
+    }
     const status = await withClient(this, stateDir, ({ client }) => client.workflow(ref));
     if (flags.json === true) printJson(io, statusJson(status));
     else io.stdout.write(statusText(status));
@@ -38,6 +48,7 @@ export const statusCommand: Command<CliContext> = buildCommand<Flags, [string?],
     positional: { kind: "tuple", parameters: [WORKFLOW_ARGUMENT] },
     flags: {
       all: toggle("every workflow of the state directory"),
+      categories: toggle("what was measured of each category, and what its tasks are given"),
       access: ACCESS_FLAG,
       stateDir: STATE_DIR_FLAG,
       json: JSON_FLAG,
