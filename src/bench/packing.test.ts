@@ -16,15 +16,19 @@ test("a load is the same for its seed, and has the promised tasks", () => {
   );
   for (const { cpus, memoryBytes, gpus } of load)
     expect(
-      POOL.some((host) => cpus <= host.cpus && memoryBytes <= host.memoryBytes && gpus <= host.gpus),
+      POOL.some(
+        (host) => cpus <= host.cpus && memoryBytes <= host.memoryBytes && gpus <= host.gpus,
+      ),
     ).toBe(true);
 });
 
 test("the bound: work over room, and the longest task", () => {
   const host = { cpus: 4, memoryBytes: 8, gpus: 0 };
   const task = { cpus: 1, memoryBytes: 1, gpus: 0, seconds: 10, estimate: 10 };
-  expect(packingBound(Array(8).fill(task), [host])).toBe(20);
-  expect(packingBound(Array(8).fill({ ...task, memoryBytes: 4 }), [host])).toBe(40);
+  const eight = Array.from({ length: 8 }, () => task);
+  expect(packingBound(eight, [host])).toBe(20);
+  const large = eight.map((each) => ({ ...each, memoryBytes: 4 }));
+  expect(packingBound(large, [host])).toBe(40);
   expect(packingBound([{ ...task, seconds: 99 }], [host])).toBe(99);
   const gpu = { ...task, gpus: 1 };
   expect(packingBound([gpu, gpu], [host, { ...host, gpus: 1 }])).toBe(20);

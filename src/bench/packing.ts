@@ -7,7 +7,13 @@ import type { Effect } from "../core/events.ts";
 import { OUTCOME_OK } from "../core/states.ts";
 import type { WorkflowDefinition } from "../core/workflow.ts";
 import { DEFAULT_REQUIREMENT } from "../core/workflow.ts";
-import { packingBound, packingLoad, type PackingHost, type PackingTask, POOL } from "./packing-load.ts";
+import {
+  packingBound,
+  packingLoad,
+  type PackingHost,
+  type PackingTask,
+  POOL,
+} from "./packing-load.ts";
 import { firstComeFirstServed, type Rule, torc, workQueue } from "./packing-rules.ts";
 
 export const PACKING_RULES = ["auto", "none", "fcfs", "torc", "workqueue"] as const;

@@ -65,7 +65,10 @@ export function placementLoad(trace: PlacementTrace, seed: number, tasks: number
   const total = weights.reduce((sum, each) => sum + each, 0);
   const anyInput = (): number => {
     let at = random.uniform() * total;
-    return Math.max(0, weights.findIndex((weight) => (at -= weight) < 0));
+    return Math.max(
+      0,
+      weights.findIndex((weight) => (at -= weight) < 0),
+    );
   };
   let now = 0;
   const list = Array.from({ length: tasks }, () => {
@@ -81,7 +84,7 @@ export function placementLoad(trace: PlacementTrace, seed: number, tasks: number
   const workers = speeds.flatMap((speed) => {
     if (!trace.churn) return [{ cpus: CPUS, speed, joinsMs: 0, leavesMs: Infinity }];
     const stays: PlacementWorker[] = [];
-    for (let joinsMs = 0; joinsMs < horizonMs; ) {
+    for (let joinsMs = 0; joinsMs < horizonMs;) {
       const leavesMs = joinsMs + exponential(MEAN_STAY_MS);
       stays.push({ cpus: CPUS, speed, joinsMs, leavesMs });
       joinsMs = leavesMs + REPLACED_AFTER_MS;

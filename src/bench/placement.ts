@@ -7,7 +7,12 @@ import type { CoreEvent, Effect } from "../core/events.ts";
 import { OUTCOME_OK } from "../core/states.ts";
 import type { Algorithm, Block, WorkflowDefinition } from "../core/workflow.ts";
 import { ALGORITHMS, DEFAULT_REQUIREMENT } from "../core/workflow.ts";
-import { PLACEMENT_TRACES, type PlacementLoad, placementLoad, type PlacementTrace } from "./placement-load.ts";
+import {
+  PLACEMENT_TRACES,
+  type PlacementLoad,
+  placementLoad,
+  type PlacementTrace,
+} from "./placement-load.ts";
 
 export interface PlacementRow {
   trace: string;
@@ -56,7 +61,13 @@ function placementRow(
     ALGORITHMS.map((algorithm) => [algorithm, mean(algorithm)]),
   ) as Record<Algorithm, number>;
   const best = ALGORITHMS.toSorted((a, b) => algorithms[a] - algorithms[b])[0]!;
-  return { trace: trace.name, default: ours, algorithms, best, against_best: ours / algorithms[best] };
+  return {
+    trace: trace.name,
+    default: ours,
+    algorithms,
+    best,
+    against_best: ours / algorithms[best],
+  };
 }
 
 type Happening =
@@ -103,11 +114,18 @@ function play(load: PlacementLoad, trace: PlacementTrace, algorithm: Algorithm |
         effect.tasks.forEach((task, i) => start(effect.worker - 1, task, effect.attempts[i]!));
   };
   const happen = (event: CoreEvent): void => perform(apply(core, event, nowMs));
-  happen({ type: "workflow", workflow: 1, definition: workflowOf(size, gates, algorithm), restored: null });
+  happen({
+    type: "workflow",
+    workflow: 1,
+    definition: workflowOf(size, gates, algorithm),
+    restored: null,
+  });
   if (gates > 0) {
     happen(joined(CLOCK, { maxParallel: gates, scheduler: "clock" }));
     perform(decide(core, nowMs));
-    load.tasks.forEach(({ arrivesMs }, task) => queue.add({ atMs: arrivesMs, type: "arrive", task }));
+    load.tasks.forEach(({ arrivesMs }, task) =>
+      queue.add({ atMs: arrivesMs, type: "arrive", task }),
+    );
   }
   while (ended < size) {
     const next = queue.take();
@@ -149,7 +167,8 @@ function play(load: PlacementLoad, trace: PlacementTrace, algorithm: Algorithm |
 
 function check(core: Core, size: number): void {
   const { state } = core.workflows.get(1)!;
-  if (state.subarray(0, size).some((each) => each !== state[0])) throw new Error("a task did not end");
+  if (state.subarray(0, size).some((each) => each !== state[0]))
+    throw new Error("a task did not end");
 }
 
 function joined(
@@ -248,7 +267,7 @@ class Happenings {
     const first = heap[0];
     if (!first) return null;
     const last = heap.pop()!;
-    for (let at = 0; heap.length > 0; ) {
+    for (let at = 0; heap.length > 0;) {
       let child = 2 * at + 1;
       if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child++;
       if (child >= heap.length || !before(heap[child]!, last)) {

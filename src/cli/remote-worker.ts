@@ -35,8 +35,7 @@ function blockOnSignal(): void {
   const blockMs = Number(process.env[BLOCK_VARIABLE] ?? 0);
   if (!(blockMs > 0)) return;
   process.on("SIGUSR2", () => {
-    const endMs = performance.now() + blockMs;
-    while (performance.now() < endMs);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, blockMs);
   });
 }
 

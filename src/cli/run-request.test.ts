@@ -116,3 +116,15 @@ test("a command after --: its lists are found from here", async () => {
 test("--output-dir is found from here", async () => {
   expect((await ask({ outputDir: "out", cwd: "sub" }, "w.yaml")).outputDir).toBe(join(here, "out"));
 });
+
+test("resources and features of one's own are offered by name", async () => {
+  const { offer } = await ask({ custom: ["licences=2", "w.x=0.5"], feature: ["a", "b", "a"] }, "3");
+  expect(offer).toMatchObject({ custom: { licences: 2, "w.x": 0.5 }, features: ["a", "b"] });
+  for (const wrong of ["licences", "x=-1", "=1", "constructor=1", "1x=1"])
+    expect(await failureOf(ask({ custom: [wrong] }, "3"))).toMatchObject({
+      message: `--custom: '${wrong}' is not NAME=AMOUNT`,
+    });
+  expect(await failureOf(ask({ custom: ["a=1", "a=2"] }, "3"))).toMatchObject({
+    message: "--custom: a is given twice",
+  });
+});

@@ -21,6 +21,9 @@ export interface RunFlags {
   timeLimit?: number | undefined;
   scheduler?: string | undefined;
   maxParallel?: number | undefined;
+  /** each NAME=AMOUNT */
+  custom?: readonly string[] | undefined;
+  feature?: readonly string[] | undefined;
   outputDir?: string | undefined;
   stateDir?: string | undefined;
   cwd?: string | undefined;
@@ -174,6 +177,8 @@ function cwdOf(flags: RunFlags, io: Pick<Io, "cwd">): string {
 export function offerOf(flags: RunFlags, stateDir: string, machine: Machine = thisMachine): Offer {
   const detected = detectOffer(stateDir, machine);
   const memoryGb = oneOf(flags, "memory", "memoryGb");
+  const custom = customOf(flags.custom ?? []);
+  const features = [...new Set(flags.feature)];
   return {
     ...detected,
     cpus: oneOf(flags, "cpus", "numCpus") ?? detected.cpus,
@@ -186,7 +191,23 @@ export function offerOf(flags: RunFlags, stateDir: string, machine: Machine = th
     maxParallel: oneOf(flags, "maxParallel", "maxParallelJobs") ?? null,
     timeLimitSeconds: flags.timeLimit ?? null,
     scheduler: oneOf(flags, "scheduler", "schedulerConfigId") ?? null,
+    ...(custom ? { custom } : {}),
+    ...(features.length > 0 ? { features } : {}),
   };
+}
+
+/** Resources of the user's own, by name; the same names as in documents. */
+function customOf(texts: readonly string[]): Record<string, number> | null {
+  const custom: Record<string, number> = {};
+  for (const text of texts) {
+    const [, name = "", amount = ""] = /^([A-Za-z][\w.-]*)=(\d+(?:\.\d+)?)$/.exec(text) ?? [];
+    if (name === "" || name in Object.prototype)
+      throw usage(`--custom: '${text}' is not NAME=AMOUNT`, "write --custom licences=3");
+    if (Object.hasOwn(custom, name))
+      throw usage(`--custom: ${name} is given twice`, "leave one of them");
+    custom[name] = Number(amount);
+  }
+  return texts.length > 0 ? custom : null;
 }
 
 /** A flag under either of its names; both at once is a mistake. */

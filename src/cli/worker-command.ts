@@ -23,6 +23,8 @@ export interface WorkerFlags
       | "timeLimit"
       | "scheduler"
       | "maxParallel"
+      | "custom"
+      | "feature"
       | "numCpus"
       | "memoryGb"
       | "numGpus"

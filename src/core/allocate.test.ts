@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { apply } from "./core.ts";
+import { apply, type WorkerState } from "./core.ts";
+import { ownAttempt } from "./tasks.ts";
 import type { Effect, Grant } from "./events.ts";
 import { LEARN_EVERY } from "./first-allocation.ts";
 import { DrivenCore, handed, type Handed, only } from "./testing/driven-core.ts";
@@ -47,7 +48,12 @@ function end(core: DrivenCore, attempt: Handed, ended: Ended): Effect[] {
 }
 
 /** Ends everything that is handed out, one by one, until `count` have ended; answers what is out then. */
-function work(core: DrivenCore, out: Handed[], count: number, ended: (task: number) => Ended): Handed[] {
+function work(
+  core: DrivenCore,
+  out: Handed[],
+  count: number,
+  ended: (task: number) => Ended,
+): Handed[] {
   const queue = [...out];
   for (let i = 0; i < count && queue.length > 0; i++) {
     const next = queue.shift()!;
@@ -71,7 +77,9 @@ describe("first allocation", () => {
     const next = end(core, out[0]!, { peakBytes: 100 * MIB });
     expect(grants(next)).toEqual([{ cpus: 1, memoryBytes: 100 * MIB, diskBytes: 0 }]);
     // The three before it keep theirs until they end.
-    expect(core.core.workers.get(1)!.free.memoryBytes).toBe(4096 * MIB - 3 * 1024 * MIB - 100 * MIB);
+    expect(core.core.workers.get(1)!.free.memoryBytes).toBe(
+      4096 * MIB - 3 * 1024 * MIB - 100 * MIB,
+    );
   });
 
   test("it grows with what is used, up to the largest worker and never above", () => {
@@ -79,10 +87,16 @@ describe("first allocation", () => {
     core.submit(learning(200, 100 * MIB, { allocation: "max" }));
     core.join(1, { memoryBytes: 1000 * MIB, cpus: 2 });
     const first = handed(core.join(2, { memoryBytes: 3000 * MIB, cpus: 2 }));
-    let out = work(core, [...handed(core.effects.slice(0)), ...first].slice(0, 4), LEARN_EVERY, () => ({
-      peakBytes: 900 * MIB,
-    }));
-    const memory = (): number[] => [...core.tasks.classes].map((cls) => cls.requirement.memoryBytes);
+    let out = work(
+      core,
+      [...handed(core.effects.slice(0)), ...first].slice(0, 4),
+      LEARN_EVERY,
+      () => ({
+        peakBytes: 900 * MIB,
+      }),
+    );
+    const memory = (): number[] =>
+      [...core.tasks.classes].map((cls) => cls.requirement.memoryBytes);
     expect(memory()[0]).toBeGreaterThanOrEqual(900 * MIB);
     expect(memory()[0]).toBeLessThan(1000 * MIB);
     out = work(core, out, 1, () => ({ peakBytes: 5000 * MIB }));
@@ -159,11 +173,18 @@ describe("a task that had too little", () => {
       if (!again) {
         // It waits until nothing else runs beside it, or has failed.
         if (core.state(0) === "failed") {
-          expect(only(effects, "verdicts")[0]!.reasons[0]![1]).toContain("no worker known has more");
+          expect(only(effects, "verdicts")[0]!.reasons[0]![1]).toContain(
+            "no worker known has more",
+          );
           break;
         }
         const other = handed(core.effects).filter(({ task }) => core.state(task) === "assigned");
-        work(core, other.filter(({ task }) => task !== 0), 1000, () => ({ peakBytes: 10 * MIB }));
+        work(
+          core,
+          other.filter(({ task }) => task !== 0),
+          1000,
+          () => ({ peakBytes: 10 * MIB }),
+        );
         break;
       }
       given.push(again.grant!.memoryBytes);
@@ -263,38 +284,75 @@ test("a worker that comes back after a restart has what it was given, whatever i
 
 test("whatever happens, room given back is room that was taken, and no more than there is", () => {
   let larger = 0;
+  let restarts = 0;
   const amounts = new Set<number>();
   for (let seed = 1; seed <= 20; seed++) {
     const random = randomNumbers(seed);
     const pick = (below: number): number => Math.floor(random() * below);
-    const core = new DrivenCore(pick(2) === 0 ? NO_PREFETCH : {});
+    const prefetch = pick(2) === 0;
+    const config = prefetch ? {} : NO_PREFETCH;
+    let core = new DrivenCore(config);
     const modes = ["max", "min_waste", "max_throughput"] as const;
-    core.submit(
-      workflowOf(
-        [
-          block(120, { requirement: need({ memoryBytes: 256 * MIB }) }),
-          block(60, { requirement: need({ memoryBytes: 64 * MIB }), category: "d" }),
-          block(20),
-        ],
-        {
-          categories: {
-            c: { allocation: modes[pick(3)]!, speculate: 2 },
-            d: { allocation: modes[pick(3)]! },
-          },
+    const definition = workflowOf(
+      [
+        block(120, { requirement: need({ memoryBytes: 256 * MIB }) }),
+        block(60, { requirement: need({ memoryBytes: 64 * MIB }), category: "d" }),
+        block(20),
+      ],
+      {
+        categories: {
+          c: { allocation: modes[pick(3)]!, speculate: 2 },
+          d: { allocation: modes[pick(3)]! },
         },
-      ),
+      },
     );
+    core.submit(definition);
     let nextWorker = 1;
     const join = (): void => {
       core.join(nextWorker++, { cpus: 2 + pick(6), memoryBytes: (512 + pick(8192)) * MIB });
     };
     join();
     join();
-    const out = new Map<string, Handed>();
+    const out = new Map<string, Handed & { grant: Grant | null }>();
     let seen = 0;
+    /** Connects again, with most of what it had. */
+    const rejoin = (worker: number, { capacity }: WorkerState): void => {
+      for (const [key, each] of out) if (each.worker === worker && pick(8) === 0) out.delete(key);
+      const its = [...out.values()].filter((each) => each.worker === worker);
+      const held = {
+        workflow: 1,
+        tasks: its.map(({ task }) => task),
+        attempts: its.map(({ attempt }) => attempt),
+        started: its.map(() => true),
+        grants: its.map(({ grant }) => grant),
+      };
+      const event = { type: "worker_joined", worker, capacity, held: [held] } as const;
+      core.effects.push(...apply(core.core, event, core.nowMs));
+    };
+    /** A server that knows of the attempts only what the ledger tells. */
+    const restart = (): void => {
+      const { state, attempt, owner } = core.tasks;
+      const live = Array.from(owner)
+        .map((worker, task) => [worker, task, ownAttempt(core.tasks, task)] as const)
+        .filter(([worker]) => worker !== 0);
+      const { workers } = core.core;
+      core = new DrivenCore(config);
+      seen = 0;
+      const restored = {
+        states: state.slice(),
+        attempts: attempt.slice(),
+        failures: new Map(),
+        live,
+      };
+      apply(core.core, { type: "workflow", workflow: 1, definition, restored }, core.nowMs);
+      for (const [id, worker] of workers) rejoin(id, worker);
+      core.later(0);
+      restarts++;
+    };
     const keyOf = ({ worker, task, attempt }: Handed): string => `${worker}/${task}/${attempt}`;
     for (let step = 0; step < 600; step++) {
-      for (const each of handed(core.effects.slice(seen))) out.set(keyOf(each), each);
+      for (const effect of only(core.effects.slice(seen), "assign"))
+        for (const each of handed([effect])) out.set(keyOf(each), { ...each, grant: effect.grant });
       seen = core.effects.length;
       const list = [...out.values()].filter(({ worker }) => core.core.workers.has(worker));
       const what = random();
@@ -305,12 +363,17 @@ test("whatever happens, room given back is room that was taken, and no more than
         core.lose(chosen.worker);
       } else if (what < 0.04) core.cancel([pick(200)]);
       else if (what < 0.05) core.retry([pick(200)]);
+      else if (what < 0.06 && chosen && !prefetch) {
+        rejoin(chosen.worker, core.core.workers.get(chosen.worker)!);
+        core.later(0);
+      } else if (what < 0.07 && !prefetch && core.tasks.older.size === 0) restart();
       else if (what < 0.1) core.later(300);
+      else if (what < 0.15 && chosen) core.start(chosen);
       else if (chosen) {
         out.delete(keyOf(chosen));
-        if (what < 0.15) core.start(chosen);
         if (what < 0.2) core.revoked(chosen);
-        else if (what < 0.3) end(core, chosen, { outcome: "oom", peakBytes: pick(3) === 0 ? null : pick(2048) * MIB });
+        else if (what < 0.3)
+          end(core, chosen, { outcome: "oom", peakBytes: pick(3) === 0 ? null : pick(2048) * MIB });
         else if (what < 0.33) end(core, chosen, { outcome: "exit", peakBytes: MIB });
         else end(core, chosen, { peakBytes: pick(1024) * MIB, cpus: random() * 3 });
       }
@@ -321,6 +384,7 @@ test("whatever happens, room given back is room that was taken, and no more than
       for (const { requirement } of cls.category.learning?.classes.values() ?? [])
         amounts.add(requirement.memoryBytes);
   }
+  expect(restarts).toBeGreaterThan(10);
   expect(larger).toBeGreaterThan(100);
   expect(amounts.size).toBeGreaterThan(50);
 });

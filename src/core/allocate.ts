@@ -92,7 +92,13 @@ export function letGo(tasks: Tasks, task: number): ReadyClass {
 }
 
 /** Notes what a task used that succeeded. */
-export function learnUse(core: Core, tasks: Tasks, cls: ReadyClass, batch: Finished, i: number): void {
+export function learnUse(
+  core: Core,
+  tasks: Tasks,
+  cls: ReadyClass,
+  batch: Finished,
+  i: number,
+): void {
   const { learning } = cls.category;
   if (!learning) return;
   const wallUs = batch.wallUs[i]!;
@@ -111,9 +117,9 @@ export function useOf(
 }
 
 function cpuUs(batch: Finished, i: number): number | null {
-  const user = batch.userUs?.[i];
-  const system = batch.systemUs?.[i];
-  return user == null || system == null ? null : user + system;
+  const user = batch.userUs?.[i] ?? null;
+  const system = batch.systemUs?.[i] ?? null;
+  return user === null || system === null ? null : user + system;
 }
 
 /** Workers came or went: what is the most that a task can be given may have changed. */
@@ -171,14 +177,19 @@ function largest(
   const others = { ...requirement, [resource]: 0 };
   for (const worker of core.workers.values()) {
     const { capacity, joinedMs } = worker;
-    if (capacity.maxParallel !== null || !mayRun(worker, cls, joinedMs)) continue;
+    if (worker.claim || capacity.maxParallel !== null) continue;
+    if (!mayRun(worker, cls, joinedMs)) continue;
     if (fitCount(freeOf(capacity), others, 1) === 0) continue;
     most = Math.max(most ?? 0, capacity[resource]);
   }
   return most;
 }
 
-function keyOf(kind: "first" | "again", id: number, { cpus, memoryBytes, diskBytes }: Grant): string {
+function keyOf(
+  kind: "first" | "again",
+  id: number,
+  { cpus, memoryBytes, diskBytes }: Grant,
+): string {
   return `${kind} ${id} ${cpus} ${memoryBytes} ${diskBytes}`;
 }
 

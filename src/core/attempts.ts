@@ -71,7 +71,8 @@ export function joinWorker(
     const tasks = core.workflows.get(workflow);
     const unwanted = list.map(
       (task, i) =>
-        !tasks || !(isLive(tasks, id, task, attempts[i]!) || isSpare(tasks, id, task, attempts[i]!)),
+        !tasks ||
+        !(isLive(tasks, id, task, attempts[i]!) || isSpare(tasks, id, task, attempts[i]!)),
     );
     haunt(
       core,
@@ -467,7 +468,12 @@ function fail(
 ): { accepted: boolean; reason: string | null } {
   const outcome = OUTCOMES[end.outcome]!;
   tasks.recovery.delete(task);
-  if (outcome === "ok" || outcome === "canceled" || outcome === "superseded" || end.recoveryFailed) {
+  if (
+    outcome === "ok" ||
+    outcome === "canceled" ||
+    outcome === "superseded" ||
+    end.recoveryFailed
+  ) {
     setState(tasks, task, outcome === "canceled" ? CANCELED : FAILED);
     propagate(tasks, task, core.sink);
     return { accepted: true, reason: null };

@@ -258,8 +258,13 @@ export function restoreClaim(
   const tasks = core.workflows.get(workflow);
   if (!tasks || list.length === 0) return;
   const worker = addClaim(core, id, capacity, nowMs);
-  for (const task of list)
-    if (tasks.owner[task] === id) occupy(worker, heldClass(tasks, task), true);
+  for (const task of list) {
+    if (tasks.owner[task] !== id) continue;
+    const cls = heldClass(tasks, task);
+    // It gives back what it takes now, whatever is learned meanwhile.
+    if (cls.declared !== null) tasks.handed.set(task, cls);
+    occupy(worker, cls, true);
+  }
   const attempts = running.map((task) => tasks.attempt[task]!);
   noteStarted(core, id, workflow, running, attempts, nowMs);
 }

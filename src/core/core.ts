@@ -32,7 +32,16 @@ import { createWatch, endExclusions, lookAtWatched, type Watched } from "./watch
 import { Timers } from "./timers.ts";
 import { noteCached } from "./speed.ts";
 import type { ReadySink, Tasks } from "./tasks.ts";
-import { classOf, createCategory, createTasks, derive, enqueue, extendTasks, hasWorkLeft, setState } from "./tasks.ts";
+import {
+  classOf,
+  createCategory,
+  createTasks,
+  derive,
+  enqueue,
+  extendTasks,
+  hasWorkLeft,
+  setState,
+} from "./tasks.ts";
 import type { Block, WorkflowDefinition } from "./workflow.ts";
 
 export interface CoreConfig {

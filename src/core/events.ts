@@ -43,10 +43,7 @@ export interface Restored {
   /** by category, where allocations are learned: what tasks used that succeeded */
   use?: ReadonlyMap<string, CategoryUse>;
   /** tasks that had too little when they were last tried, with the measured peak */
-  exhausted?: ReadonlyMap<
-    number,
-    { resource: "memoryBytes" | "diskBytes"; used: number | null }
-  >;
+  exhausted?: ReadonlyMap<number, { resource: "memoryBytes" | "diskBytes"; used: number | null }>;
   /** attempts that may still be alive on workers that come back: [worker, task, attempt] */
   live: readonly (readonly [worker: number, task: number, attempt: number])[];
 }

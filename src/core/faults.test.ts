@@ -286,3 +286,13 @@ test("the breaker lets what runs end at the limit, and stops all where the first
     [0, 1].map((failed) => breaker({ onFailure: "stop", maxFailures: 3 }, { failed })),
   ).toEqual(["go", "stop"]);
 });
+
+test("no delay stays none, however often it is multiplied", () => {
+  const backoff = { initialSeconds: 0, factor: 1000, maxSeconds: 60, jitter: 0.5 };
+  const of = { policy: { retries: 9999, faults: { backoff } }, workflow: 1, task: 1, attempt: 1 };
+  expect(retryDelayMs(of, 1)).toBe(0);
+  expect(retryDelayMs(of, 5000)).toBe(0);
+  const growing = { ...backoff, initialSeconds: 1, jitter: 0 };
+  const endless = { ...of, policy: { retries: 9999, faults: { backoff: growing } } };
+  expect(retryDelayMs(endless, 5000)).toBe(60_000);
+});

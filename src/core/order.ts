@@ -93,7 +93,15 @@ function buildOrder(core: Core, nowMs: number): Order {
     if (next !== undefined) validUntilMs = Math.min(validUntilMs, next + ageMs);
   }
   places.sort(comparePlaces);
-  return { turns: places, builtMs: nowMs, validUntilMs, measured, workers: core.workers.size };
+  return {
+    turns: places,
+    builtMs: nowMs,
+    validUntilMs,
+    measured,
+    workers: core.workers.size,
+    leastCpus: places.reduce((least, { cls }) => Math.min(least, cls.requirement.cpus), Infinity),
+    bound: places.some(({ cls }) => cls.scheduler !== null),
+  };
 }
 
 function comparePlaces(a: Place, b: Place): number {
@@ -137,7 +145,8 @@ function makePlans(core: Core, pool: Free, nowMs: number): Map<number, Shape> {
   const { plans } = core.scheduling;
   const groups = new Map<number, Planned[] | null>();
   for (const cls of core.active) {
-    if (cls.ready === 0 || core.workflows.get(cls.workflow)?.definition.sortMethod !== "auto") continue;
+    if (cls.ready === 0 || core.workflows.get(cls.workflow)?.definition.sortMethod !== "auto")
+      continue;
     const seconds = expectedSeconds(cls);
     const group = groups.get(cls.workflow);
     const apart = group?.[0] !== undefined && group[0].cls.priority !== cls.priority;

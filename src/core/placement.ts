@@ -92,8 +92,9 @@ export function share(
   order.sort((a, b) => compareCosts(costs[a]!, costs[b]!) || a - b);
   let left = limit;
   for (const at of order) {
-    counts[at] = Math.min(left, candidates[at]!.room);
-    left -= counts[at]!;
+    const count = Math.min(left, candidates[at]!.room);
+    counts[at] = count;
+    left -= count;
   }
   return counts;
 }
@@ -115,7 +116,7 @@ function spread(
       if (heap.length === 0) break;
       if (last !== top) heap[0] = last;
     } else free[top] = freeShare(worker, cls, counts[top]!);
-    for (let at = 0; ; ) {
+    for (let at = 0; ;) {
       let best = at;
       for (const child of [2 * at + 1, 2 * at + 2])
         if (child < heap.length) {
@@ -130,7 +131,11 @@ function spread(
 }
 
 /** The mean share of its cpus, memory and gpus that would be free with `more` tasks of the class. */
-function freeShare({ free, capacity, running }: WorkerState, cls: ReadyClass, more: number): number {
+function freeShare(
+  { free, capacity, running }: WorkerState,
+  cls: ReadyClass,
+  more: number,
+): number {
   if (capacity.maxParallel !== null) return 1 - (running + more) / capacity.maxParallel;
   const need = cls.requirement;
   let sum = 0;
@@ -173,11 +178,7 @@ export function bestFor(
 }
 
 /** Bytes of these inputs that the worker has already. */
-export function cachedBytes(
-  core: Core,
-  worker: WorkerState,
-  inputs: readonly TaskInput[],
-): number {
+export function cachedBytes(core: Core, worker: WorkerState, inputs: readonly TaskInput[]): number {
   const cache = core.scheduling.cached.get(worker.id);
   if (!cache) return 0;
   let bytes = 0;

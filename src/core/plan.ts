@@ -146,7 +146,8 @@ function setStage(
   const seconds = new Map(planned.map((each) => [each.cls, each.seconds]));
   workers.forEach((worker, w) => {
     for (const { cls, running: count, sinceMs } of worker.holding.values()) {
-      const expected = cls.requirement.runtimeSeconds ?? seconds.get(cls) ?? cls.category.meanWallUs / 1e6;
+      const expected =
+        cls.requirement.runtimeSeconds ?? seconds.get(cls) ?? cls.category.meanWallUs / 1e6;
       const ran = (nowMs - sinceMs) / 1000;
       for (let i = 0; i < count; i++) {
         // What should have ended goes on for a while.
@@ -212,8 +213,7 @@ function play(stage: Stage, shape: Shape): number {
         let least = Infinity;
         for (let w = from; w < to; w++) {
           if (!hasRoom(free, w, need) || allowed[each.i * workers + w] === 0) continue;
-          const cost =
-            to - from === 1 ? 0 : thoughtCost(free, offered, slowness[w]!, w, need);
+          const cost = to - from === 1 ? 0 : thoughtCost(free, offered, slowness[w]!, w, need);
           if (cost >= least) continue;
           least = cost;
           best = w;

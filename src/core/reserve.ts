@@ -113,7 +113,11 @@ function outlook(
     .map((holding) => {
       const seconds = expectedSeconds(holding.cls);
       const endMs = seconds === null ? Infinity : holding.sinceMs + seconds * 1000;
-      return { endMs: Math.max(nowMs, endMs), need: holding.cls.requirement, count: holding.running };
+      return {
+        endMs: Math.max(nowMs, endMs),
+        need: holding.cls.requirement,
+        count: holding.running,
+      };
     });
   ends.sort((a, b) => a.endMs - b.endMs);
   const free: Free = { ...worker.free, custom: { ...worker.free.custom } };

@@ -110,7 +110,12 @@ test("never over capacity or bound elsewhere, and no room is left unused", () =>
         }
       },
     ),
-    { numRuns: 300, includeErrorInReport: true, endOnFailure: false, interruptAfterTimeLimit: 20000 },
+    {
+      numRuns: 300,
+      includeErrorInReport: true,
+      endOnFailure: false,
+      interruptAfterTimeLimit: 20000,
+    },
   );
 });
 

@@ -220,7 +220,7 @@ describe("which worker", () => {
     expect(
       places(given)
         .map(([, worker]) => worker)
-        .sort(),
+        .toSorted((a, b) => a - b),
     ).toEqual([1, 2, 2, 3]);
   });
 
@@ -231,7 +231,7 @@ describe("which worker", () => {
     let running = [1, 2, 3].flatMap((worker) => handed(core.join(worker, { cpus: 1 })));
     const wallUs = [0, 2000, 500, 1000];
     while (core.state(12) === "blocked")
-      running = running.flatMap((each) => handed(core.finish([each], "ok", wallUs[each.worker]!)));
+      running = running.flatMap((each) => handed(core.finish([each], "ok", wallUs[each.worker])));
     expect(running).toMatchObject([{ task: 12, worker: 2 }]);
   });
 
@@ -242,7 +242,7 @@ describe("which worker", () => {
     };
     expect(run(7)).toEqual(run(7));
     const seen = new Set(Array.from({ length: 30 }, (_, seed) => run(seed)).flat());
-    expect([...seen].sort()).toEqual([1, 2, 3]);
+    expect([...seen].toSorted((a, b) => a - b)).toEqual([1, 2, 3]);
   });
 
   test("files: where most of its inputs are", () => {
@@ -416,7 +416,7 @@ describe("taking back", () => {
   function withPrefetched(blocks = [block(200)], change = {}) {
     const core = new DrivenCore({ prefetchMs: 100 });
     core.submit(workflowOf(blocks, { sortMethod: "none", ...change }));
-    let held = handed(core.join(1, { cpus: 2 }));
+    const held = handed(core.join(1, { cpus: 2 }));
     held.push(...handed(core.finish([held.shift()!], "ok", 10_000)));
     expect(held.length).toBeGreaterThan(10);
     return { core, held };
@@ -472,5 +472,24 @@ describe("taking back", () => {
     const { workflow, tasks, attempts } = back[0]!;
     const moved = core.step({ type: "revoked", worker: 1, workflow, tasks, attempts });
     expect(new Set(handed(moved).map(({ worker }) => worker))).toEqual(new Set([2]));
+  });
+
+  test("what would be begun soon is left where it is, unless it is not begun", () => {
+    const core = new DrivenCore({ prefetchMs: 40 });
+    core.submit(workflowOf([block(20)], { sortMethod: "none" }));
+    const held = handed(core.join(1, { cpus: 2 }));
+    while (core.tasks.counts[1]! > 0) {
+      core.nowMs += 1;
+      held.push(...handed(core.finish([held.shift()!], "ok", 1000)));
+    }
+    expect(held.length).toBeGreaterThan(4);
+    core.nowMs += 1;
+    expect(only(core.join(2, { cpus: 2 }), "revoke")).toEqual([]);
+    const wakeMs = core.core.timers.nextMs!;
+    expect(wakeMs).toBeGreaterThan(core.nowMs);
+    core.nowMs += 1;
+    expect(only(core.step({ type: "timer" }), "revoke")).toEqual([]);
+    core.nowMs = wakeMs;
+    expect(only(core.step({ type: "timer" }), "revoke")).toMatchObject([{ worker: 1 }]);
   });
 });

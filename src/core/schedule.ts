@@ -15,10 +15,19 @@ import { assign } from "./assign.ts";
 import type { Core, Holding, WorkerState } from "./core.ts";
 import { unblockHosts } from "./hosts.ts";
 import { ageMsOf, currentOrder } from "./order.ts";
-import { bestFor, cachedBytes, type Candidate, couldRun, mayRun, room, share, takesWork } from "./placement.ts";
+import {
+  bestFor,
+  cachedBytes,
+  type Candidate,
+  couldRun,
+  mayRun,
+  room,
+  share,
+  takesWork,
+} from "./placement.ts";
 import type { Category, ReadyClass } from "./ready.ts";
 import { backfill, cancelReservation, reserve, reviewReservations, useSpare } from "./reserve.ts";
-import type { Turn } from "./scheduling.ts";
+import type { Order } from "./scheduling.ts";
 import { READY } from "./states.ts";
 import { makeWay, outranks, shareTail } from "./take-back.ts";
 import type { Tasks } from "./tasks.ts";
@@ -56,15 +65,15 @@ const RESERVED_PART = 4;
 class Decision {
   readonly #core: Core;
   readonly #nowMs: number;
-  readonly #turns: readonly Turn[];
+  readonly #order: Order;
+  /** turns that were looked at */
+  #visited = 0;
   /** workers with news */
   readonly #dirty: WorkerState[];
   #everyone: WorkerState[] | null = null;
   readonly #limits: Map<Category, number> | null;
   /** the first classes that found no room */
   readonly #first: ReadyClass[] = [];
-  /** all of them */
-  readonly #waiting: Turn[] = [];
   /** those that nobody has passed so far */
   #unpassed: ReadyClass[] = [];
   /** a class that got more tasks, or came back, waits */
@@ -73,7 +82,7 @@ class Decision {
   constructor(core: Core, looked: readonly WorkerState[], nowMs: number) {
     this.#core = core;
     this.#nowMs = nowMs;
-    this.#turns = currentOrder(core, nowMs).turns;
+    this.#order = currentOrder(core, nowMs);
     this.#dirty = looked.filter((worker) => takesWork(core, worker));
     this.#limits = limitsLeft(core);
   }
@@ -87,8 +96,12 @@ class Decision {
 
   walk(): void {
     const core = this.#core;
-    for (const turn of this.#turns) {
+    // What was offered to all before can only use room that has come free now.
+    const nothingNew = !core.moreReady && this.#limits === null;
+    for (const turn of this.#order.turns) {
       const { cls, aged } = turn;
+      if (nothingNew && this.#dirty.every((worker) => this.#isFull(worker))) break;
+      this.#visited++;
       if (cls.ready === 0 || !core.active.has(cls)) continue;
       const { category } = cls;
       let limit = cls.ready;
@@ -97,17 +110,28 @@ class Decision {
       if (aged) limit = Math.min(limit, agedCount(cls, this.#nowMs, ageMsOf(core, cls)));
       const given = limit > 0 ? this.#place(cls, cls.fresh ? this.#all : this.#dirty, limit) : 0;
       if (limited !== undefined) this.#limits!.set(category, limited - given);
-      if (aged) continue;
       if (core.scheduling.reservations.size > 0) this.#enforce(cls);
       if (cls.ready === 0) continue;
+      if (aged) {
+        if (given < limit) this.#wait(cls);
+        continue;
+      }
       if (cls.fresh) this.#newWaiting = true;
       // Where only the category's limit is in the way, any worker may do once it is not.
       cls.fresh = limited !== undefined && limited - given < cls.ready;
       if (cls.fresh) continue;
-      this.#waiting.push(turn);
-      if (this.#first.length < FIRST) this.#first.push(cls);
-      if (cls.passedMs === null) this.#unpassed.push(cls);
+      this.#wait(cls);
     }
+  }
+
+  #wait(cls: ReadyClass): void {
+    if (this.#first.length < FIRST) this.#first.push(cls);
+    if (cls.passedMs === null) this.#unpassed.push(cls);
+  }
+
+  #isFull({ capacity, running, free }: WorkerState): boolean {
+    if (capacity.maxParallel !== null) return running >= capacity.maxParallel;
+    return free.cpus + 1e-9 < this.#order.leastCpus;
   }
 
   #enforce(cls: ReadyClass): void {
@@ -179,8 +203,7 @@ class Decision {
       if (near.length === 0) break;
       let task = near[0]!;
       let at = 0;
-      if (candidates.length > 1)
-        at = bestFor(core, cls, candidates, inputs(cls.workflow, task));
+      if (candidates.length > 1) at = bestFor(core, cls, candidates, inputs(cls.workflow, task));
       else {
         // Of the next tasks in the queue the one of which the worker has most.
         let most = 0;
@@ -218,6 +241,7 @@ class Decision {
   #pass(worker: WorkerState, cls: ReadyClass): void {
     const unpassed: ReadyClass[] = [];
     for (const waiting of this.#unpassed) {
+      if (waiting.passedMs !== null) continue;
       if (waiting !== cls && couldRun(worker, waiting, this.#nowMs)) {
         waiting.passedMs = this.#nowMs;
         waiting.reserveAtMs = 0;
@@ -231,8 +255,10 @@ class Decision {
     const core = this.#core;
     const most = Math.max(1, Math.floor(core.workers.size / RESERVED_PART));
     if (core.scheduling.reservations.size >= most) return;
-    const due = this.#waiting.filter(
-      ({ cls }) => cls.ready > 0 && cls.passedMs !== null && cls.reserveAtMs <= this.#nowMs,
+    // Of those too that were not looked at, because nothing is free.
+    const due = this.#order.turns.filter(
+      ({ cls }) =>
+        cls.passedMs !== null && cls.reserveAtMs <= this.#nowMs && cls.ready > 0 && !cls.fresh,
     );
     due.sort((a, b) => b.bulk - a.bulk);
     for (const { cls } of due.slice(0, CONSIDERED))
@@ -242,13 +268,16 @@ class Decision {
   /** Flexible workers take what is bound to others when nothing else is ready that they could run. */
   lend(): void {
     const core = this.#core;
-    const bound = this.#turns.filter(
+    if (!this.#order.bound) return;
+    const bound = this.#order.turns.filter(
       ({ cls, aged }) => !aged && cls.ready > 0 && cls.scheduler !== null && core.active.has(cls),
     );
     if (bound.length === 0) return;
     for (const worker of this.#all) {
       if (worker.capacity.strictScheduler !== false) continue;
-      const own = this.#turns.some(({ cls }) => cls.ready > 0 && couldRun(worker, cls, this.#nowMs));
+      const own = this.#order.turns.some(
+        ({ cls }) => cls.ready > 0 && couldRun(worker, cls, this.#nowMs),
+      );
       if (own) continue;
       for (const { cls } of bound) {
         if (cls.ready === 0 || cls.scheduler === worker.capacity.scheduler) continue;
@@ -292,13 +321,17 @@ class Decision {
     if (ahead.size > 0 && (this.#newWaiting || reservations.size > before))
       makeWay(core, this.#first, this.#nowMs);
     let gone = 0;
-    for (const { cls } of this.#turns)
-      if (cls.ready === 0) {
+    const { turns } = this.#order;
+    for (let i = 0; i < turns.length && (i < this.#visited || this.#order.bound); i++) {
+      const { cls } = turns[i]!;
+      if (cls.ready > 0) markTaken(core, cls, this.#nowMs);
+      else {
         core.active.delete(cls);
         gone++;
       }
-    for (const { cls } of this.#turns) if (cls.ready > 0) markTaken(core, cls, this.#nowMs);
-    if (gone * 2 > this.#turns.length) core.scheduling.order = null;
+    }
+    // Half of it is passed in vain.
+    if (gone * 2 > turns.length) core.scheduling.order = null;
   }
 }
 
@@ -322,7 +355,9 @@ export function limitsLeft(core: Core): Map<Category, number> | null {
   if (left && core.unclaimed.length > 0) {
     core.unclaimed = core.unclaimed.filter(({ tasks, task }) => {
       const owner = tasks.owner[task]!;
-      return owner !== 0 && !core.workers.has(owner) && core.workflows.get(tasks.workflow) === tasks;
+      return (
+        owner !== 0 && !core.workers.has(owner) && core.workflows.get(tasks.workflow) === tasks
+      );
     });
     for (const { tasks, task } of core.unclaimed) {
       const { category } = classOf(tasks, task);

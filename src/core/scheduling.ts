@@ -21,6 +21,10 @@ export interface Order {
   measured: boolean;
   /** how many there were */
   workers: number;
+  /** no task needs fewer cpus */
+  leastCpus: number;
+  /** some are bound to a scheduler */
+  bound: boolean;
 }
 
 /** Room on one worker that is kept for a class that was passed over. */

@@ -72,8 +72,8 @@ export function shareTail(core: Core, idle: Iterable<WorkerState>, nowMs: number
           if (holding.lookAtMs < nowMs) {
             holding.lookAtMs = worthAtMs;
             core.timers.add({ atMs: worthAtMs, workflow: 0, task: 0 });
-            core.dirty.add(taker);
           }
+          core.dirty.add(taker);
           continue;
         }
         const count = room(taker, cls, Math.ceil(waiting / 2));
@@ -110,12 +110,21 @@ function takeBack(core: Core, worker: WorkerState, holding: Holding, count: numb
       attempts.push(frame.attempts[at]!);
     }
     if (at > 0) {
-      holding.recent.push({ tasks: frame.tasks.slice(0, at), attempts: frame.attempts.slice(0, at) });
+      holding.recent.push({
+        tasks: frame.tasks.slice(0, at),
+        attempts: frame.attempts.slice(0, at),
+      });
       holding.recentCount += at;
     }
   }
   if (list.length === 0) return;
   list.reverse();
   attempts.reverse();
-  core.effects.push({ type: "revoke", worker: worker.id, workflow: cls.workflow, tasks: list, attempts });
+  core.effects.push({
+    type: "revoke",
+    worker: worker.id,
+    workflow: cls.workflow,
+    tasks: list,
+    attempts,
+  });
 }

@@ -26,7 +26,8 @@ function checkBinding(worker: WorkerState): void {
     for (const feature of placement?.features ?? [])
       if (!capacity.features?.includes(feature)) say(cls, `which needs the feature ${feature}`);
     const noted = recent.reduce((sum, { tasks }) => sum + tasks.length, 0);
-    if (noted !== recentCount) say(cls, `with ${noted} recent attempts, ${recentCount} are counted`);
+    if (noted !== recentCount)
+      say(cls, `with ${noted} recent attempts, ${recentCount} are counted`);
   }
 }
 

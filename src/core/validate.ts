@@ -169,13 +169,20 @@ function checkAttempts(tasks: Tasks): void {
 /** Only live (and dying) attempts have been given anything, and only tasks of learning categories are given more than others. */
 function checkAllocations(core: Core, tasks: Tasks): void {
   for (const [task, cls] of tasks.handed) {
-    if (tasks.owner[task] === 0) fail(tasks, `${nameOf(tasks, task)} was given room, and has no attempt`);
+    if (tasks.owner[task] === 0)
+      fail(tasks, `${nameOf(tasks, task)} was given room, and has no attempt`);
     if (cls.declared === null)
-      fail(tasks, `${nameOf(tasks, task)} was given room under class ${cls.id}, which does not learn`);
+      fail(
+        tasks,
+        `${nameOf(tasks, task)} was given room under class ${cls.id}, which does not learn`,
+      );
   }
   for (const [task, { cls, resource, exceeded }] of tasks.override)
     if (cls.requirement[resource] <= exceeded && core.workers.size > 0)
-      fail(tasks, `${nameOf(tasks, task)} is given ${cls.requirement[resource]}, it had ${exceeded}`);
+      fail(
+        tasks,
+        `${nameOf(tasks, task)} is given ${cls.requirement[resource]}, it had ${exceeded}`,
+      );
   for (const cls of tasks.classes)
     if (cls.declared !== null && cls.category.learning?.current.has(cls) !== true)
       fail(tasks, `class ${cls.id} is of a category that learns, and is not the one it uses`);

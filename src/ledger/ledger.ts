@@ -78,7 +78,8 @@ export type LedgerRecord =
       leaseMs: number | null;
     }
   | { kind: "claim_started"; claim: string; task: number }
-  | { kind: "claim_ended"; claim: string; atMs: number }
+  /** null: it is forgotten at once */
+  | { kind: "claim_ended"; claim: string; atMs: number | null }
   /** what was answered under an idempotency key */
   | { kind: "answer"; key: string; status: number; body: string; atMs: number }
   /** claims that ended and answers that were given before */
@@ -188,6 +189,8 @@ export interface Ledger {
   files(workflow: number): Iterable<readonly [task: number, stamp: FileStamp]>;
   /** registers a worker process; returns its ledger id */
   addWorker(instance: string, host: string, pid: number, nowMs: number): number;
+  /** as many at once, in one transaction */
+  addWorkers(instances: readonly string[], host: string, pid: number, nowMs: number): number[];
   workerHost(worker: number): string | null;
   /** open ones, and ended ones that are not forgotten yet, by worker */
   claims(): ClaimRow[];

@@ -77,6 +77,13 @@ function checkOffer(offer: Loose): void {
   for (const name of ["maxParallel", "timeLimitSeconds"])
     if (offer[name] !== null && number(offer, name) < 0) throw wrong(name);
   if (offer["scheduler"] !== null) text(offer, "scheduler");
+  if (offer["custom"] !== undefined) {
+    const custom = record(offer["custom"], "custom");
+    for (const name of Object.keys(custom)) if (number(custom, name) < 0) throw wrong(name);
+  }
+  if (offer["features"] !== undefined)
+    for (const feature of list(offer, "features"))
+      if (typeof feature !== "string") throw wrong("features");
 }
 
 function checkGrant(grant: Loose): void {

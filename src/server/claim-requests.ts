@@ -5,7 +5,8 @@ import { HoldallError } from "../core/error.ts";
 import { outcomeIndex, OUTCOMES } from "../core/states.ts";
 import { parseDuration } from "../core/units.ts";
 import type { WorkflowDefinition } from "../core/workflow.ts";
-import type { ClaimRequest, Completion } from "./claims.ts";
+import type { Completion } from "./claim-results.ts";
+import type { ClaimRequest } from "./claims.ts";
 
 /** Tasks per claim, whatever was asked for. */
 export const CLAIM_LIMIT = 10_000;
@@ -228,12 +229,12 @@ export function completionOf(status: string, job: number, text: string): Complet
   const given = check(resultBody, fieldsOf(new URLSearchParams(), text));
   if (given.job_id !== undefined && given.job_id !== job)
     throw new HoldallError("spec", `the result is of job ${given.job_id}, not of ${job}`);
-  const wallUs = Math.round((given.exec_time_minutes ?? 0) * 60e6);
+  const minutes = given.exec_time_minutes;
   const cpu = given.avg_cpu_percent ?? null;
   return {
     ...endOf(completed, given.return_code, given.outcome),
-    wallUs,
-    cpuUs: cpu === null ? null : Math.round((cpu / 100) * wallUs),
+    wallUs: minutes === undefined ? null : Math.round(minutes * 60e6),
+    meanCpus: cpu === null ? null : cpu / 100,
     peakBytes: given.peak_memory_bytes ?? null,
     attempt: given.attempt_id ?? null,
     message: given.message ?? null,

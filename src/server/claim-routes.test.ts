@@ -366,13 +366,16 @@ test("claims survive a restart: what is held, what has started, leases, ended cl
   const plain = await claim(id, { num_cpus: 2 });
   const leased = await claim(id, { num_cpus: 2, lease_seconds: 5 });
   const over = await claim(id, { num_cpus: 1 });
-  await complete(over.jobs[0]!);
+  await ask(`POST /workflows/${id}/claims/${over.claim}/release`);
+  const done = await claim(id, { num_cpus: 1 });
+  await complete(done.jobs[0]!);
   await start(plain.jobs[0]!);
   close();
   open();
   expect(engine.absentWorkers().size).toBe(0);
   expect(states(id)).toEqual(["3", "2", "2", "2", "4", "1", "1", "1"]);
   expect((await ask(`POST /workflows/${id}/claims/${over.claim}/renew`)).status).toBe(409);
+  expect((await ask(`POST /workflows/${id}/claims/${done.claim}/renew`)).status).toBe(404);
   await pass(5000);
   expect(states(id)).toEqual(["3", "2", "1", "1", "4", "1", "1", "1"]);
   expect((await start(leased.jobs[0]!)).status).toBe(409);
@@ -430,6 +433,27 @@ test("many runners at once: each task is handed out once", async () => {
   const ids = answers.flatMap(({ jobs }: ClaimAnswer) => jobs.map((job) => job.id));
   expect(ids).toHaveLength(500);
   expect(new Set(ids).size).toBe(500);
+});
+
+test("a runner that measures no time: it is taken from the start to the completion", async () => {
+  const id = submit(2);
+  const [a, b] = (await claim(id)).jobs as [JobModel, JobModel];
+  nowMs += 500;
+  await start(a);
+  nowMs += 2000;
+  await complete(a, { exec_time_minutes: undefined });
+  await complete(b, { exec_time_minutes: undefined });
+  const took = ledger.latestAttempts(id, [0, 1]).map((row) => row!.wallUs);
+  expect(took).toEqual([2e6, 2.5e6]);
+});
+
+test("completed claims leave nothing behind", async () => {
+  const id = submit(3);
+  const { claim: name, jobs } = await claim(id);
+  for (const job of jobs) await complete(job);
+  expect((await ask(`POST /workflows/${id}/claims/${name}/renew`)).status).toBe(409);
+  expect(ledger.claims()).toEqual([]);
+  expect(engine.core.workers.size).toBe(0);
 });
 
 test("numbers of workers are used again: the ledger does not grow with every claim", async () => {

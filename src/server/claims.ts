@@ -9,17 +9,17 @@
  * An attempt that was held keeps its number: whoever comes too late with a result of it is told so, whatever happened to the task since.
  */
 import { HoldallError } from "../core/error.ts";
-import { type Effect, VERDICT_SUPERSEDED } from "../core/events.ts";
 import type { ClaimOrder } from "../core/claim.ts";
-import type { Capacity, Finished } from "../core/events.ts";
+import type { Capacity } from "../core/events.ts";
 import { ASSIGNED, CANCELED, isTerminal, READY, RUNNING, TASK_STATES } from "../core/states.ts";
 import { heldClass } from "../core/allocate.ts";
 import { ownAttempt, type Tasks } from "../core/tasks.ts";
 import type { WorkflowDefinition } from "../core/workflow.ts";
 import type { WorkflowRow } from "../ledger/ledger.ts";
-import type { FinishedBatch } from "../protocol/session.ts";
 import type { ClaimAnswer, ClaimState, CompleteAnswer, JobModel } from "../protocol/claims.ts";
 import { jobModels, jobStatus } from "./claim-jobs.ts";
+import { batchOf, type Completion, isSuperseded, type Result } from "./claim-results.ts";
+import { createWorkerNumbers } from "./claim-workers.ts";
 import type { Engine } from "./engine.ts";
 import { createLiveness } from "./liveness.ts";
 import { taskCounts, workflowState } from "./queries.ts";
@@ -29,6 +29,8 @@ export const HELD_MS = 300_000;
 /** Ended claims and answers are remembered so long. */
 export const REMEMBERED_MS: number = 24 * 3600 * 1000;
 export const TICK_MS = 250;
+/** So many ended claims are told from those that never were. */
+const MOST_ENDED = 100_000;
 const FORGET_EVERY_MS = 3600 * 1000;
 
 export interface ClaimRequest {
@@ -41,21 +43,6 @@ export interface ClaimRequest {
   leaseMs: number | null;
 }
 
-/** How an attempt ended, as its runner tells. */
-export interface Completion {
-  /** index into OUTCOMES */
-  outcome: number;
-  /** exit code, or -signal */
-  exit: number;
-  wallUs: number;
-  /** null = not measured */
-  cpuUs: number | null;
-  peakBytes: number | null;
-  attempt: number | null;
-  message: string | null;
-  output: Omit<FinishedBatch["outputs"][number], "at"> | null;
-}
-
 /** An open claim. */
 interface Open {
   id: string;
@@ -65,6 +52,9 @@ interface Open {
   leaseMs: number | null;
   /** what it holds: task → attempt */
   holds: Map<number, number>;
+  /** when its tasks were started, on this server's steady clock; else when it was taken up */
+  startedMs: Map<number, number>;
+  sinceMs: number;
 }
 
 interface Place {
@@ -102,8 +92,7 @@ export function createClaims(engine: Engine, now: () => number = () => performan
   const byWorker = new Map<number, Open>();
   /** when they ended, by their id */
   const ended = new Map<string, { workflow: number; atMs: number }>();
-  /** numbers of workers that no claim uses, by host */
-  const spare = new Map<string, number[]>();
+  const numbers = createWorkerNumbers(engine);
   const leases = createLiveness({ limitMs: HELD_MS, intervalMs: TICK_MS, now });
   let timer: ReturnType<typeof setInterval> | null = null;
   let forgottenMs = 0;
@@ -112,20 +101,21 @@ export function createClaims(engine: Engine, now: () => number = () => performan
 
   function restore(): void {
     const held = new Map<number, Map<number, number[]>>();
+    const unused: [host: string, worker: number][] = [];
     for (const row of ledger.claims()) {
       const host = ledger.workerHost(row.worker) ?? "";
       if (row.endedMs !== null) {
         ended.set(row.id, { workflow: row.workflow, atMs: row.endedMs });
-        putBack(host, row.worker);
+        unused.push([host, row.worker]);
         continue;
       }
       const tasks = engine.tasks(row.workflow);
       if (tasks && !held.has(row.workflow)) held.set(row.workflow, tasksByOwner(tasks));
       const list = held.get(row.workflow)?.get(row.worker) ?? [];
       const { id, workflow, worker, leaseMs } = row;
-      const restored: Open = { id, worker, host, workflow, leaseMs, holds: new Map() };
+      const restored: Open = { id, worker, host, workflow, leaseMs, ...nothingYet() };
       if (!tasks || list.length === 0) {
-        end(restored);
+        end(restored, false);
         continue;
       }
       // It gets nothing more, so what it once offered does not matter.
@@ -136,11 +126,11 @@ export function createClaims(engine: Engine, now: () => number = () => performan
       add(restored);
     }
     // A number may have served several claims that ended, and an open one now.
-    for (const [host, workers] of spare)
-      spare.set(
-        host,
-        [...new Set(workers)].filter((worker) => !byWorker.has(worker)),
-      );
+    for (const [host, worker] of unused) numbers.giveBack(host, worker);
+  }
+
+  function nothingYet(): Pick<Open, "holds" | "startedMs" | "sinceMs"> {
+    return { holds: new Map(), startedMs: new Map(), sinceMs: now() };
   }
 
   function add(claim: Open): void {
@@ -149,29 +139,16 @@ export function createClaims(engine: Engine, now: () => number = () => performan
     leases.watch(claim.worker, claim.leaseMs ?? HELD_MS);
   }
 
-  /** A worker's number for a claim from this host. */
-  function workerFor(host: string): number {
-    const known = spare.get(host)?.pop();
-    if (known !== undefined) return known;
-    return ledger.addWorker(`claim-${crypto.randomUUID()}`, host, 0, Date.now());
-  }
-
-  function putBack(host: string, worker: number): void {
-    if (engine.core.workers.has(worker)) return;
-    const list = spare.get(host);
-    if (list) list.push(worker);
-    else spare.set(host, [worker]);
-  }
-
-  /** Nothing is left of it. */
-  function end(claim: Open): void {
+  /** Nothing is left of it. Whoever completed all he had will hardly ask again: the ledger keeps only the others. */
+  function end(claim: Open, completed: boolean): void {
     const atMs = Date.now();
     open.delete(claim.id);
     byWorker.delete(claim.worker);
     leases.forget(claim.worker);
     ended.set(claim.id, { workflow: claim.workflow, atMs });
-    engine.record({ kind: "claim_ended", claim: claim.id, atMs });
-    putBack(claim.host, claim.worker);
+    if (ended.size > MOST_ENDED) ended.delete(ended.keys().next().value!);
+    engine.record({ kind: "claim_ended", claim: claim.id, atMs: completed ? null : atMs });
+    numbers.giveBack(claim.host, claim.worker);
   }
 
   /** Takes back what it holds of these. */
@@ -184,7 +161,7 @@ export function createClaims(engine: Engine, now: () => number = () => performan
     const attempts = list.map((task) => holds.get(task)!);
     for (const task of list) holds.delete(task);
     engine.event({ type: "claim_ended", worker, workflow, tasks: list, attempts, outcome });
-    if (holds.size === 0) end(claim);
+    if (holds.size === 0) end(claim, list.length === 0);
   }
 
   function tick(): void {
@@ -248,12 +225,19 @@ export function createClaims(engine: Engine, now: () => number = () => performan
     return holds;
   }
 
+  function resultOf(claim: Open, at: Place, attempt: number, completion: Completion): Result {
+    const sinceMs = claim.startedMs.get(at.task) ?? claim.sinceMs;
+    const { row, tasks, task } = at;
+    return batchOf(row.id, heldClass(tasks, task).id, task, attempt, completion, now() - sinceMs);
+  }
+
   /** A task is another's by now (a duplicate was faster), and its attempt here ends only now: what it occupied is free. */
-  function dismiss({ row, tasks, task }: Place, attempt: number, completion: Completion): void {
+  function dismiss(at: Place, attempt: number, completion: Completion): void {
+    const { row, task } = at;
     for (const claim of open.values()) {
       if (claim.workflow !== row.id || claim.holds.get(task) !== attempt) continue;
       claim.holds.delete(task);
-      const batch = batchOf(row.id, tasks, task, attempt, completion);
+      const batch = resultOf(claim, at, attempt, completion);
       engine.event({ type: "finished", worker: claim.worker, batch });
       if (claim.holds.size === 0) takeBack(claim, [], "preempted");
       return;
@@ -295,15 +279,15 @@ export function createClaims(engine: Engine, now: () => number = () => performan
       // The first claim from a host has its number stored: not for nothing.
       if (request.limit === 0 || tasks.counts[READY] === 0) return none;
       const host = request.capacity.host ?? "";
-      const worker = workerFor(host);
+      const worker = numbers.take(host);
       const effects = engine.event({ type: "claim", worker, workflow, ...request });
       const given = effects.filter((effect) => effect.type === "assign");
       if (given.length === 0) {
-        putBack(host, worker);
+        numbers.giveBack(host, worker);
         return none;
       }
       const id = crypto.randomUUID();
-      const claim: Open = { id, worker, host, workflow, leaseMs, holds: new Map() };
+      const claim: Open = { id, worker, host, workflow, leaseMs, ...nothingYet() };
       const list = given.flatMap((effect) => effect.tasks);
       const attempts = given.flatMap((effect) => effect.attempts);
       list.forEach((task, i) => claim.holds.set(task, attempts[i]!));
@@ -337,13 +321,14 @@ export function createClaims(engine: Engine, now: () => number = () => performan
         const { worker, id } = claim;
         engine.event({ type: "started", worker, workflow: row.id, tasks: [task], attempts });
         engine.record({ kind: "claim_started", claim: id, task });
+        claim.startedMs.set(task, now());
       }
       return modelOf(at);
     },
 
     complete(job, completion, by) {
       const at = place(job);
-      const { row, tasks, task } = at;
+      const { tasks, task } = at;
       const { attempt: said } = completion;
       const held = byWorker.get(tasks.owner[task]!)?.holds.get(task);
       if (said !== null && said !== held) dismiss(at, said, completion);
@@ -356,7 +341,7 @@ export function createClaims(engine: Engine, now: () => number = () => performan
       const attempt = claim.holds.get(task);
       if (attempt === undefined || (said !== null && said !== attempt))
         throw notHeld(job, tasks, task);
-      const batch = batchOf(row.id, tasks, task, attempt, completion);
+      const batch = resultOf(claim, at, attempt, completion);
       claim.holds.delete(task);
       const effects = engine.event({ type: "finished", worker: claim.worker, batch });
       const model = modelOf(at);
@@ -437,39 +422,4 @@ function notHeld(job: number, tasks: Tasks, task: number): HoldallError {
   return new HoldallError("conflict", `job ${job} is not held for you: it is ${state}`, {
     fix: "claim again: it was never claimed, its lease is over, or another runner has it",
   });
-}
-
-function isSuperseded(effects: readonly Effect[]): boolean {
-  return effects.some(
-    (effect) => effect.type === "verdicts" && effect.verdicts[0] === VERDICT_SUPERSEDED,
-  );
-}
-
-/** The engine stores `null` where nothing was measured; workers always measure. */
-type Measured = Omit<FinishedBatch, "userUs" | "systemUs"> & Finished;
-
-function batchOf(
-  workflow: number,
-  tasks: Tasks,
-  task: number,
-  attempt: number,
-  { outcome, exit, wallUs, cpuUs, peakBytes, message, output }: Completion,
-): Measured {
-  return {
-    workflow,
-    cls: heldClass(tasks, task).id,
-    tasks: [task],
-    attempts: [attempt],
-    outcomes: [outcome],
-    exits: [exit],
-    startedMs: [Date.now() - wallUs / 1000],
-    wallUs: [wallUs],
-    userUs: [cpuUs],
-    systemUs: [cpuUs === null ? null : 0],
-    peakBytes: [peakBytes],
-    outputs: output ? [{ at: 0, ...output }] : [],
-    messages: message === null ? [] : [[0, message]],
-    files: [],
-    recoveryFailed: [],
-  };
 }

@@ -75,7 +75,9 @@ test("children count, also in a process group of their own", async () => {
 });
 
 /** Processes by number: session, resident MiB, proportional MiB. */
-function fake(processes: Record<number, [number, number, number | null]>): Proc & { reads: number } {
+function fake(
+  processes: Record<number, [number, number, number | null]>,
+): Proc & { reads: number } {
   const proc = {
     reads: 0,
     pids: () => Object.keys(processes).map(Number),

@@ -340,7 +340,9 @@ export class Worker {
     const sinceMs = this.#options.now() - startedMs;
     // Anything else is a clock that was set meanwhile.
     const elapsedMs = sinceMs > 0 && sinceMs < MOST_LATE_MS ? sinceMs : 0;
-    attempt.stopTimer = startTimer(timeoutSeconds * 1000 - elapsedMs, () => this.#end(attempt, "timeout"));
+    attempt.stopTimer = startTimer(timeoutSeconds * 1000 - elapsedMs, () =>
+      this.#end(attempt, "timeout"),
+    );
   }
 
   /** SIGTERM to the group, SIGKILL after the grace time. */

@@ -96,3 +96,14 @@ test("peak memory without the launcher is the task's own or not told", async () 
   const peak = (await tasks(cwd))["t"]!.peak_memory_bytes;
   if (peak !== null) expect(megabytes(peak)).toBeLessThan(10);
 });
+
+test("--custom and --feature offer what tasks ask for", async () => {
+  const list = [
+    { ...bag({ custom: { licences: 1 } }, 4), name: "l_{i}" },
+    { name: "wide", command: "true", features: ["avx512", "fast"] },
+  ];
+  const offer = ["--custom", "licences=2", "--feature", "avx512", "--feature", "fast"];
+  const report = await runTasks(list, "--cpus", "4", ...offer);
+  expect(report).toMatchObject({ code: 0, succeeded: 5 });
+  expect(most()).toBe(2);
+});

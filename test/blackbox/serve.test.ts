@@ -143,6 +143,11 @@ test("each submission is a new workflow, except under one idempotency key", asyn
   expect((await submit(cwd, [w])).workflow_id).toBe(2);
   expect((await submit(cwd, [w, "--idempotency-key", "k"])).workflow_id).toBe(3);
   expect((await submit(cwd, [w, "--idempotency-key", "k"])).workflow_id).toBe(3);
+  const both = [w, "--idempotency-key", "at once"];
+  const ids = (await Promise.all([submit(cwd, both), submit(cwd, both)])).map(
+    ({ workflow_id }) => workflow_id,
+  );
+  expect(ids).toEqual([4, 4]);
   const other = await run(cwd, ["submit", "--idempotency-key", "k", "--", "false"]);
   expect(other.code).toBe(4);
 });

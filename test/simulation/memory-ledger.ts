@@ -191,6 +191,8 @@ export function openMemoryLedger(disk: Disk): Ledger {
       disk.workers.set(id, { instance, host });
       return id;
     },
+    addWorkers: (instances, host, pid, nowMs) =>
+      instances.map((instance) => verbs.addWorker(instance, host, pid, nowMs)),
     workerHost: (worker) => disk.workers.get(worker)?.host ?? null,
     claims: () =>
       [...disk.claims.values()].sort((a, b) => a.worker - b.worker || (a.id < b.id ? -1 : 1)),
@@ -429,9 +431,15 @@ function writeClaims(
         started: [...new Set([...started, record.task])].sort((a, b) => a - b),
       }));
       return;
-    case "claim_ended":
-      change(record.claim, () => ({ endedMs: record.atMs, started: [] }));
+    case "claim_ended": {
+      const { claim: id, atMs } = record;
+      const row = claims.get(id);
+      if (atMs === null && row) {
+        claims.delete(id);
+        undo.push(() => claims.set(id, row));
+      } else change(id, () => ({ endedMs: atMs, started: [] }));
       return;
+    }
     case "answer": {
       const { status, body, atMs } = record;
       put(answers, record.key, { status, body, atMs });

@@ -111,6 +111,15 @@ function alias<T>(parse: (input: string) => T, brief: string): HiddenFlag<T> {
   return { kind: "parsed", parse, optional: true, hidden: true, brief };
 }
 
+export interface RepeatedFlag extends ValueFlag<string> {
+  readonly variadic: true;
+}
+
+/** A flag that may be given several times. */
+function repeated(placeholder: string, brief: string): RepeatedFlag {
+  return { ...flag(text, placeholder, brief), variadic: true };
+}
+
 /** What `run` and `worker` offer to tasks. */
 export const OFFER_FLAGS: {
   readonly cpus: ValueFlag<number>;
@@ -120,6 +129,8 @@ export const OFFER_FLAGS: {
   readonly timeLimit: ValueFlag<number>;
   readonly scheduler: ValueFlag<string>;
   readonly maxParallel: ValueFlag<number>;
+  readonly custom: RepeatedFlag;
+  readonly feature: RepeatedFlag;
   readonly numCpus: HiddenFlag<number>;
   readonly memoryGb: HiddenFlag<number>;
   readonly numGpus: HiddenFlag<number>;
@@ -133,6 +144,8 @@ export const OFFER_FLAGS: {
   timeLimit: flag(seconds, "TIME", "start no task whose runtime does not fit into this"),
   scheduler: flag(text, "NAME", "also take tasks bound to this scheduler"),
   maxParallel: flag(integerFrom(1), "N", "so many at once, whatever they need"),
+  custom: repeated("NAME=N", "so much of a resource of your own (may be given again)"),
+  feature: repeated("NAME", "what tasks may ask for with features (may be given again)"),
   numCpus: alias(positive, "--cpus"),
   memoryGb: alias(positive, "--memory, in GiB"),
   numGpus: alias(integerFrom(0), "--gpus"),

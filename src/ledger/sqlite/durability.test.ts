@@ -62,6 +62,31 @@ test("what a process acknowledged before SIGKILL is there, in whole batches", as
   }
 });
 
+test("a workflow that was being stored at SIGKILL is there whole or not at all, an acknowledged one whole", async () => {
+  const tasks = 3000;
+  let stored = 0;
+  for (let round = 0; round < 5; round++) {
+    const owner = startOwner(stateDir, "store", tasks);
+    expect(await owner.line()).toBe("open");
+    for (let number = 0; number < 2; number++) expect(await owner.line()).toBe(`${number}`);
+    // Storing one takes some milliseconds; the kill comes at another point of it in each round.
+    await Bun.sleep(round * 2);
+    const rest = await owner.kill();
+    const acknowledged = Number(rest.at(-1) ?? 1) + 1;
+    const ledger = openLedger(stateDir);
+    try {
+      const here = ledger.workflows().filter(({ taskCount }) => taskCount === tasks);
+      expect(here.length - stored).toBeGreaterThanOrEqual(acknowledged);
+      expect(here.length - stored).toBeLessThanOrEqual(acknowledged + 1);
+      stored = here.length;
+      const all = Array.from({ length: tasks }, (_, task) => task);
+      for (const { id } of here) expect(ledger.bodies(id, all)).toHaveLength(tasks);
+    } finally {
+      ledger.close();
+    }
+  }
+});
+
 /** Two batches, of which only the first was acknowledged or both; then the log is damaged. */
 test("a torn tail of the log is ignored when it was not acknowledged, and named when it was", async () => {
   const batch = 1000;

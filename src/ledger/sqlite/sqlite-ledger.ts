@@ -113,6 +113,12 @@ export function createSqliteLedger(database: Database, opened: SqliteLedgerOptio
       if (known !== null) return known[0] as number;
       return transaction(() => sql.row("add_worker", instance, host, pid, nowMs)![0] as number);
     },
+    addWorkers: (instances, host, pid, nowMs) =>
+      transaction(() =>
+        instances.map(
+          (instance) => sql.row("add_worker", instance, host, pid, nowMs)![0] as number,
+        ),
+      ),
     workerHost: (worker) => (sql.row("worker_host", worker)?.[0] as string | undefined) ?? null,
     claims: () =>
       sql.rows("all_claims").map(([id, workflow, worker, leaseMs, endedMs]) => ({
@@ -121,7 +127,10 @@ export function createSqliteLedger(database: Database, opened: SqliteLedgerOptio
         worker: worker as number,
         leaseMs: leaseMs as number | null,
         endedMs: endedMs as number | null,
-        started: sql.rows("claim_starts", id as string).map(([task]) => task as number),
+        started:
+          endedMs === null
+            ? sql.rows("claim_starts", id as string).map(([task]) => task as number)
+            : [],
       })),
     answer: (key) => {
       const row = sql.row("get_answer", key);

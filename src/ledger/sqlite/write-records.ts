@@ -73,7 +73,8 @@ export function recordWriter(statements: Statements): (record: LedgerRecord) => 
         statements.run("start_claimed", record.claim, record.task);
         return;
       case "claim_ended":
-        statements.run("end_claim", record.claim, whole(record.atMs));
+        if (record.atMs === null) statements.run("forget_claim", record.claim);
+        else statements.run("end_claim", record.claim, whole(record.atMs));
         statements.run("forget_claim_starts", record.claim);
         return;
       case "answer":

@@ -70,6 +70,29 @@ export function claimTests(bench: Bench): void {
     expect(bench.ledger.answer("other")).toBeNull();
   });
 
+  test("a claim that nobody will ask for is forgotten at once", () => {
+    const workflow = bench.array(1);
+    bench.ledger.commit([
+      { kind: "claim", claim: "a", workflow, worker: 1, leaseMs: null },
+      { kind: "claim_started", claim: "a", task: 0 },
+    ]);
+    bench.ledger.commit([{ kind: "claim_ended", claim: "a", atMs: null }]);
+    bench.lasting(() => expect(bench.ledger.claims()).toEqual([]));
+    bench.ledger.commit([{ kind: "claim", claim: "a", workflow, worker: 1, leaseMs: null }]);
+    expect(bench.ledger.claims()).toEqual([row({ workflow })]);
+  });
+
+  test("several workers at once get numbers of their own", () => {
+    const before = bench.ledger.addWorker("one", "h1", 1, 5);
+    const numbers = bench.ledger.addWorkers(["two", "three"], "h2", 0, 6);
+    expect(new Set([before, ...numbers]).size).toBe(3);
+    bench.lasting(() => {
+      expect(numbers.map((worker) => bench.ledger.workerHost(worker))).toEqual(["h2", "h2"]);
+      expect(bench.ledger.workerHost(before)).toBe("h1");
+      expect(bench.ledger.addWorker("two", "h2", 0, 7)).toBe(numbers[0]!);
+    });
+  });
+
   test("claims go with their workflow", () => {
     const workflow = bench.array(1);
     const other = bench.array(1);

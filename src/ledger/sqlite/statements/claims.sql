@@ -3,6 +3,8 @@ INSERT INTO claims (id, workflow_id, worker_id, lease_ms) VALUES (?1, ?2, ?3, ?4
 ON CONFLICT (id) DO UPDATE SET lease_ms = excluded.lease_ms;
 -- name: end_claim
 UPDATE claims SET ended_ms = ?2 WHERE id = ?1;
+-- name: forget_claim
+DELETE FROM claims WHERE id = ?1;
 -- name: start_claimed
 INSERT INTO claim_starts (claim_id, task) VALUES (?1, ?2) ON CONFLICT DO NOTHING;
 -- name: forget_claim_starts

@@ -11,7 +11,11 @@ export interface OwnerProcess {
   kill(): Promise<string[]>;
 }
 
-export function startOwner(stateDir: string, mode: "loop" | "step", batch: number): OwnerProcess {
+export function startOwner(
+  stateDir: string,
+  mode: "loop" | "step" | "store",
+  batch: number,
+): OwnerProcess {
   const program = join(dirname(import.meta.path), "commit-loop.ts");
   const child = Bun.spawn([process.execPath, program, stateDir, mode, String(batch)], {
     stdin: "pipe",
