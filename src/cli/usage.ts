@@ -44,10 +44,7 @@ export function usageError(error: unknown, command: string): unknown {
       ?.replace(/^-+/, "")
       .replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     const flag = `--${error.input}`;
-    return usage(
-      `unknown flag ${flag}`,
-      near === undefined ? seeHelp : `did you mean --${near}?`,
-    );
+    return usage(`unknown flag ${flag}`, near === undefined ? seeHelp : `did you mean --${near}?`);
   }
   if (error instanceof AliasNotFoundError) return usage(`unknown flag -${error.input}`, seeHelp);
   if (error instanceof ArgumentParseError) {

@@ -222,6 +222,69 @@ describe("a task that had too little", () => {
   });
 });
 
+describe("a duplicate is given what is usual when it starts", () => {
+  const MEMORY = CAPACITY.memoryBytes;
+
+  /** Task 0 runs with 1 GiB; the 25 after it used 64 MiB, and so much is its duplicate given. */
+  function doubled(): { core: DrivenCore; long: Handed; spare: Handed } {
+    const core = new DrivenCore(NO_PREFETCH);
+    core.submit(learning(26, 1024 * MIB, { allocation: "max", speculate: 2 }));
+    const [long, other] = handed(core.join(1, { cpus: 2 }));
+    core.start(long!);
+    work(core, [other!], 25, () => ({ peakBytes: 64 * MIB, cpus: 0.1 }));
+    core.join(2, { cpus: 1 });
+    const [spare] = handed(core.later(2300));
+    expect(spare).toMatchObject({ worker: 2, task: 0, attempt: 2 });
+    expect(free(core)).toEqual([MEMORY - 1024 * MIB, MEMORY - 64 * MIB]);
+    return { core, long: long!, spare: spare! };
+  }
+
+  const free = (core: DrivenCore): number[] =>
+    [...core.core.workers.values()].map((worker) => worker.free.memoryBytes);
+
+  test("it wins", () => {
+    const { core, long, spare } = doubled();
+    end(core, spare, { peakBytes: MIB });
+    expect(free(core)).toEqual([MEMORY - 1024 * MIB, MEMORY]);
+    end(core, long, { outcome: "superseded", peakBytes: MIB });
+    expect(free(core)).toEqual([MEMORY, MEMORY]);
+  });
+
+  test("it loses", () => {
+    const { core, long, spare } = doubled();
+    end(core, long, { peakBytes: MIB });
+    expect(free(core)).toEqual([MEMORY, MEMORY - 64 * MIB]);
+    end(core, spare, { outcome: "superseded", peakBytes: MIB });
+    expect(free(core)).toEqual([MEMORY, MEMORY]);
+  });
+
+  test("it has too little: the first goes on", () => {
+    const { core, spare } = doubled();
+    end(core, spare, { outcome: "oom", peakBytes: 100 * MIB });
+    expect(core.state(0)).toBe("running");
+    expect(free(core)).toEqual([MEMORY - 1024 * MIB, MEMORY]);
+  });
+
+  test("it takes the place of the first, and has too little", () => {
+    const { core, spare } = doubled();
+    core.lose(1);
+    expect(core.state(0)).toBe("running");
+    const effects = end(core, spare, { outcome: "oom", peakBytes: 100 * MIB });
+    expect(only(effects, "assign")).toMatchObject([
+      { tasks: [0], attempts: [3], grant: { memoryBytes: 200 * MIB } },
+    ]);
+    expect(free(core)).toEqual([MEMORY - 200 * MIB]);
+  });
+
+  test("it is cancelled with the first", () => {
+    const { core, long, spare } = doubled();
+    core.cancel([0]);
+    end(core, spare, { outcome: "canceled", peakBytes: MIB });
+    end(core, long, { outcome: "canceled", peakBytes: MIB });
+    expect(free(core)).toEqual([MEMORY, MEMORY]);
+  });
+});
+
 test("a restart knows what was used and which tasks had too little", () => {
   const core = new DrivenCore(NO_PREFETCH);
   const first = new DrivenCore(NO_PREFETCH);

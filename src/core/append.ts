@@ -15,9 +15,11 @@ export function appendDefinition(
     first + offset,
     count,
   ];
-  const blocks = more.blocks.map(
-    (block): Block => ({ ...block, first: block.first + offset, cwd: block.cwd ?? more.cwd }),
-  );
+  const blocks = more.blocks.map((block): Block => ({
+    ...block,
+    first: block.first + offset,
+    cwd: block.cwd ?? more.cwd,
+  }));
   const sets: DependencySet[] = more.sets.map(({ members, dependents }) => ({
     members: members.map(shift),
     dependents: dependents.map(shift),

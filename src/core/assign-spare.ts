@@ -21,7 +21,10 @@ export function assignSpare(
     if (worker === owner || !takesWork(core, worker) || !mayRun(worker, cls, nowMs)) continue;
     if (room(worker, cls, 1) < 1) continue;
     if (best === null) best = worker;
-    else if (best.capacity.host === owner.capacity.host && worker.capacity.host !== owner.capacity.host)
+    else if (
+      best.capacity.host === owner.capacity.host &&
+      worker.capacity.host !== owner.capacity.host
+    )
       best = worker;
   }
   if (!best) return false;

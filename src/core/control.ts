@@ -49,7 +49,12 @@ export function cancel(
 }
 
 /** Sets ended tasks back so that they run again; with `rebuild` everything downstream too. */
-export function retry(core: Core, workflow: number, list: readonly number[], rebuild: boolean): void {
+export function retry(
+  core: Core,
+  workflow: number,
+  list: readonly number[],
+  rebuild: boolean,
+): void {
   const tasks = core.workflows.get(workflow);
   if (!tasks) return;
   const chosen = rebuild ? downstream(tasks.graph, list) : list;

@@ -111,24 +111,29 @@ function obstacleOf(
     if (large) return { kind: "too_large", ...large };
   }
   if (room(worker, cls, 1) > 0) return { kind: "has_room" };
-  if (capacity.maxParallel !== null)
-    return { kind: "busy", resource: "slots", needed: 1, free: 0 };
+  if (capacity.maxParallel !== null) return { kind: "busy", resource: "slots", needed: 1, free: 0 };
   const { free } = worker;
   const short: [string, number, number][] = [
     ["cpus", need.cpus, free.cpus],
     ["memory", need.memoryBytes, free.memoryBytes],
     ["gpus", need.gpus, free.gpus],
     ["disk", need.diskBytes, free.diskBytes],
-    ...Object.entries(need.custom ?? {}).map(
-      ([name, amount]): [string, number, number] => [name, amount, amountOf(free.custom, name)],
-    ),
+    ...Object.entries(need.custom ?? {}).map(([name, amount]): [string, number, number] => [
+      name,
+      amount,
+      amountOf(free.custom, name),
+    ]),
   ];
   const [resource, needed, left] = short.find(([, wants, has]) => wants > has) ?? short[0]!;
   return { kind: "busy", resource, needed, free: left };
 }
 
 /** What keeps a worker from the class even when it is idle, resources apart. */
-function ruledOut({ capacity, joinedMs }: WorkerState, cls: ReadyClass, nowMs: number): WorkerObstacle {
+function ruledOut(
+  { capacity, joinedMs }: WorkerState,
+  cls: ReadyClass,
+  nowMs: number,
+): WorkerObstacle {
   if (cls.scheduler !== null && cls.scheduler !== capacity.scheduler)
     return { kind: "scheduler", bound: cls.scheduler, has: capacity.scheduler };
   const { requiredHosts = [], features = [] } = cls.placement ?? {};

@@ -33,8 +33,7 @@ export function fitCount(free: Free, need: Requirement, limit: number): number {
   if (need.cpus > 0) count = Math.min(count, Math.floor(free.cpus / need.cpus + EPSILON));
   if (need.memoryBytes > 0)
     count = Math.min(count, Math.floor(free.memoryBytes / need.memoryBytes));
-  if (need.diskBytes > 0)
-    count = Math.min(count, Math.floor(free.diskBytes / need.diskBytes));
+  if (need.diskBytes > 0) count = Math.min(count, Math.floor(free.diskBytes / need.diskBytes));
   if (need.gpus > 0) count = Math.min(count, Math.floor(free.gpus / need.gpus + EPSILON));
   if (need.custom)
     for (const [name, amount] of Object.entries(need.custom))

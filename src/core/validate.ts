@@ -183,6 +183,12 @@ function checkAllocations(core: Core, tasks: Tasks): void {
         tasks,
         `${nameOf(tasks, task)} is given ${cls.requirement[resource]}, it had ${exceeded}`,
       );
+  const used = new Set(tasks.classes);
+  for (const { cls } of tasks.override.values()) used.add(cls);
+  for (const { category } of new Set(tasks.classes))
+    for (const cls of category.learning?.classes.values() ?? [])
+      if (!used.has(cls) && cls.ready > 0)
+        fail(tasks, `class ${cls.id} has ${cls.ready} ready tasks, and no task is in it`);
   for (const cls of tasks.classes)
     if (cls.declared !== null && cls.category.learning?.current.has(cls) !== true)
       fail(tasks, `class ${cls.id} is of a category that learns, and is not the one it uses`);

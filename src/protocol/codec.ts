@@ -69,7 +69,7 @@ function packColumn(
   state: { size: number; parts: Part[] },
 ): object | null {
   const of = column.length;
-  const first = column[0]!;
+  const first = column[0] ?? null;
   let run = true;
   let constant = true;
   let int32 = true;
@@ -83,7 +83,7 @@ function packColumn(
       continue;
     }
     if (typeof value !== "number") return null;
-    if (value !== first! + i) run = false;
+    if (first === null || value !== first + i) run = false;
     if ((value | 0) !== value || Object.is(value, -0)) int32 = false;
   }
   if (constant) return { $: "k", of, value: first };

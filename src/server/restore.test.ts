@@ -100,3 +100,21 @@ test("with the workers gone, attempts in flight become a record that they were l
   expect([...again.restored.attempts]).toEqual([1, 1, 1, 0, 0, 0]);
   expect([...again.restored.states.subarray(0, 2)]).toEqual([SUCCEEDED, BLOCKED]);
 });
+
+test("what was too little is no failure where allocations are learned, and what was used is known", () => {
+  const OOM = outcomeIndex("oom");
+  ledger.commit([finished(row.id, [0, 1]), other([2, 3], 1, OOM), other([2], 2, EXIT)]);
+  const category = blocks[0]!.category;
+  const plain = restoreWorkflow(ledger, row, blocks, false).restored;
+  expect([plain.failures.get(2)?.own, plain.exhausted?.size, plain.use?.size]).toEqual([2, 0, 0]);
+  const { restored } = restoreWorkflow(ledger, row, blocks, false, {
+    [category]: { allocation: "max" },
+  });
+  expect([restored.failures.get(2)?.own, restored.failures.has(3)]).toEqual([1, false]);
+  const [result] = ledger.attemptsOf(row.id, 3);
+  expect([...restored.exhausted!]).toEqual([
+    [2, { resource: "memoryBytes", used: result!.peakBytes }],
+    [3, { resource: "memoryBytes", used: result!.peakBytes }],
+  ]);
+  expect(restored.use!.get(category)!.completions).toBe(2);
+});

@@ -73,7 +73,16 @@ export function deleteDefinition(statements: Statements, workflow: number): void
 }
 
 export function deleteWorkflow(statements: Statements, workflow: number): void {
-  for (const table of ["claim_starts", "claims", "results", "attempts", "outputs", "canceled", "assignments", "files"]) {
+  for (const table of [
+    "claim_starts",
+    "claims",
+    "results",
+    "attempts",
+    "outputs",
+    "canceled",
+    "assignments",
+    "files",
+  ]) {
     statements.run(`delete_${table}`, workflow);
   }
   deleteDefinition(statements, workflow);
