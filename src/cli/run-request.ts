@@ -8,9 +8,10 @@ import type { RunRequest } from "./embedded-types.ts";
 import type { Io } from "./io.ts";
 import { isId } from "./names.ts";
 import { detectOffer, type Machine, thisMachine } from "./offer.ts";
+import { type PolicyFlags, refusePolicy, withPolicy } from "./policy-flags.ts";
 import { usage } from "./usage.ts";
 
-export interface RunFlags {
+export interface RunFlags extends PolicyFlags {
   cpus?: number | undefined;
   /** bytes */
   memory?: number | undefined;
@@ -24,6 +25,7 @@ export interface RunFlags {
   /** each NAME=AMOUNT */
   custom?: readonly string[] | undefined;
   feature?: readonly string[] | undefined;
+  flexible?: boolean | undefined;
   outputDir?: string | undefined;
   stateDir?: string | undefined;
   cwd?: string | undefined;
@@ -115,7 +117,7 @@ async function whatToRun({ flags, target, verbatim, io }: RunWords): Promise<Run
       need: flags.need === undefined ? undefined : parseNeed(flags.need.join(",")),
     });
     checkInputs(definition);
-    return { kind: "definition", definition, adHoc: true };
+    return { kind: "definition", definition: withPolicy(definition, flags), adHoc: true };
   }
   for (const name of AD_HOC_FLAGS) {
     if (flags[name] !== undefined) {
@@ -140,6 +142,7 @@ async function whatToRun({ flags, target, verbatim, io }: RunWords): Promise<Run
         );
       }
     }
+    refusePolicy(flags, target);
     return { kind: "workflow", id: Number(target) };
   }
   const { checkInputs, loadSpec, placeOfNeed } = await import("../spec/index.ts");
@@ -151,7 +154,7 @@ async function whatToRun({ flags, target, verbatim, io }: RunWords): Promise<Run
   checkInputs(definition);
   return {
     kind: "definition",
-    definition,
+    definition: withPolicy(definition, flags),
     adHoc: false,
     placeOfNeed: (task, resource) => placeOfNeed(definition, task, resource),
   };
@@ -193,6 +196,7 @@ export function offerOf(flags: RunFlags, stateDir: string, machine: Machine = th
     scheduler: oneOf(flags, "scheduler", "schedulerConfigId") ?? null,
     ...(custom ? { custom } : {}),
     ...(features.length > 0 ? { features } : {}),
+    ...(flags.flexible === true ? { strictScheduler: false } : {}),
   };
 }
 

@@ -25,6 +25,7 @@ export interface WorkerFlags
       | "maxParallel"
       | "custom"
       | "feature"
+      | "flexible"
       | "numCpus"
       | "memoryGb"
       | "numGpus"

@@ -108,6 +108,15 @@ describe("first allocation", () => {
     expect(memory()).toEqual([2000 * MIB]);
   });
 
+  test("not less than 16 MiB: small processes around a smaller one would be too much", () => {
+    const core = new DrivenCore(NO_PREFETCH);
+    core.submit(learning(100, 0, { allocation: "min_waste" }));
+    const first = core.join(1);
+    expect(grants(first)).toMatchObject([{ memoryBytes: 0 }]);
+    work(core, handed(first), LEARN_EVERY, () => ({ peakBytes: 2 * MIB }));
+    expect(core.tasks.classes[0]!.requirement.memoryBytes).toBe(16 * MIB);
+  });
+
   test("cpus are learned too, and fit the worker that has the memory", () => {
     const core = new DrivenCore(NO_PREFETCH);
     core.submit(learning(100, 100 * MIB, { allocation: "max" }));

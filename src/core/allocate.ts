@@ -11,6 +11,7 @@ import {
   type CategoryUse,
   createCategoryUse,
   firstAllocation,
+  LEARN_EVERY,
   LEARNED_RESOURCES,
   type LearnedResource,
   nextAllocation,
@@ -46,6 +47,12 @@ export interface Override {
 
 /** CPU time by wall time says little of an attempt shorter than this: both are measured in steps. */
 const LEAST_WALL_US = 50_000;
+
+/**
+ * Short attempts are measured by their largest process, longer ones are held to what all of them have: below this, a shell around
+ * the program would make the difference.
+ */
+const LEAST_MEMORY_BYTES = 16 * 2 ** 20;
 
 /** Null where amounts are as declared. */
 export function createLearning(settings: CategorySettings | undefined): Learning | null {
@@ -160,7 +167,10 @@ function firstClass(core: Core, learning: Learning, cls: ReadyClass): ReadyClass
       declared: requirement[resource],
       largest: largest(core, cls, requirement, resource),
     };
-    const amount = firstAllocation(learning.mode, learning.use.resources[resource], limits);
+    const use = learning.use.resources[resource];
+    let amount = firstAllocation(learning.mode, use, limits);
+    if (resource === "memoryBytes" && use.count >= LEARN_EVERY)
+      amount = Math.max(amount, Math.min(LEAST_MEMORY_BYTES, limits.largest ?? Infinity));
     requirement = withAllocation(requirement, { [resource]: amount });
   }
   return variant("first", cls, requirement);

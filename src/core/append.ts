@@ -2,8 +2,8 @@
 import type { Block, DependencySet, WorkflowDefinition } from "./workflow.ts";
 
 /**
- * `more` behind `base`. Tasks of `more` that wait for nothing in it wait for the tasks `after` of `base`; names, settings and
- * schedulers stay those of `base`, categories are joined (base's win).
+ * `more` behind `base`. Tasks of `more` that wait for nothing in it wait for the tasks `after` of `base`; the name and the
+ * settings stay those of `base`, categories and schedulers are joined (base's win).
  */
 export function appendDefinition(
   base: WorkflowDefinition,
@@ -24,6 +24,7 @@ export function appendDefinition(
     members: members.map(shift),
     dependents: dependents.map(shift),
   }));
+  const known = new Set(base.schedulers.map(({ name }) => name));
   const heads = after.length > 0 ? rangesOf(firstTasks(more)).map(shift) : [];
   if (heads.length > 0)
     sets.push({ members: rangesOf([...after].sort((a, b) => a - b)), dependents: heads });
@@ -41,6 +42,7 @@ export function appendDefinition(
     ],
     sets: [...base.sets, ...sets],
     taskCount: offset + more.taskCount,
+    schedulers: [...base.schedulers, ...more.schedulers.filter(({ name }) => !known.has(name))],
     ...(base.categories || more.categories
       ? { categories: { ...more.categories, ...base.categories } }
       : {}),

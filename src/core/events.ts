@@ -5,7 +5,7 @@ import type { CategoryUse } from "./first-allocation.ts";
 import type { Recovery } from "./tasks.ts";
 import type { WorkflowDefinition } from "./workflow.ts";
 
-/** What a worker offers; see protocol/session.ts. */
+/** What a worker offers. Memory and disk in bytes. */
 export interface Capacity {
   cpus: number;
   memoryBytes: number;
@@ -14,7 +14,9 @@ export interface Capacity {
   custom?: Readonly<Record<string, number>>;
   /** queue depth: ignore all resources and run this many at a time */
   maxParallel: number | null;
+  /** seconds the worker will live; null = for ever */
   timeLimitSeconds: number | null;
+  /** name of the scheduler it was started by; null = none */
   scheduler: string | null;
   /** false: takes what is bound to other schedulers when nothing else is ready; default true */
   strictScheduler?: boolean;

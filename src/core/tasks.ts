@@ -128,10 +128,10 @@ export function extendTasks(
   tasks.attempt.set(attempt);
   tasks.owner.set(owner);
   kept.counts[BLOCKED]! += definition.taskCount - state.length;
-  const { counts, failures, recovery, spares, older, notBefore, again, ended, brokenOff } = kept;
+  const { counts, failures, recovery, spares, older, notBefore, again, ended } = kept;
   const { override, handed } = kept;
   Object.assign(tasks, { counts, failures, recovery, spares, older, override, handed });
-  Object.assign(tasks, { notBefore, again, ended, brokenOff });
+  Object.assign(tasks, { notBefore, again, ended });
 }
 
 export function setState(tasks: Tasks, task: number, to: number): void {

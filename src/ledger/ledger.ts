@@ -160,13 +160,14 @@ export interface Ledger {
   ): WorkflowRow;
   /**
    * replaces the definition of a workflow: `mapping[new task] = old task or -1`. Results and attempts of mapped tasks move along
-   * (in one transaction); those of tasks that no longer exist are kept under negative task numbers.
+   * (in one transaction, which has the `records` too); those of tasks that no longer exist are kept under negative task numbers.
    */
   replaceDefinition(
     workflow: number,
     definition: WorkflowDefinition,
     digest: string,
     mapping: Int32Array,
+    records?: readonly LedgerRecord[],
   ): WorkflowRow;
   updateOptions(workflow: number, options: WorkflowOptions): void;
   workflows(): WorkflowRow[];

@@ -81,6 +81,8 @@ function checkOffer(offer: Loose): void {
     const custom = record(offer["custom"], "custom");
     for (const name of Object.keys(custom)) if (number(custom, name) < 0) throw wrong(name);
   }
+  const { strictScheduler = true } = offer;
+  if (typeof strictScheduler !== "boolean") throw wrong("strictScheduler");
   if (offer["features"] !== undefined)
     for (const feature of list(offer, "features"))
       if (typeof feature !== "string") throw wrong("features");

@@ -3,28 +3,14 @@
  * Frames are batched and columnar: a million tasks a second must not become a million objects.
  * Times are milliseconds since the epoch, durations microseconds, sizes bytes.
  */
-import type { Grant } from "../core/events.ts";
+import type { Capacity, Grant } from "../core/events.ts";
 import type { FileStamp } from "../core/files.ts";
 import type { ParameterTable, Requirement, TaskBody, TextTemplate } from "../core/workflow.ts";
 
 export const SESSION_VERSION = 1;
 
-/** What a worker brings. `maxParallel` = queue depth: all resources are ignored. */
-export interface Offer {
-  cpus: number;
-  memoryBytes: number;
-  diskBytes: number;
-  gpus: number;
-  custom?: Readonly<Record<string, number>>;
-  maxParallel: number | null;
-  /** seconds the worker will live; null = for ever */
-  timeLimitSeconds: number | null;
-  /** name of the scheduler it was started by; null = none */
-  scheduler: string | null;
-  /** false: takes what is bound to other schedulers when nothing else is ready; default true */
-  strictScheduler?: boolean;
-  features?: readonly string[];
-}
+/** What a worker brings; its host is told apart from it. */
+export type Offer = Omit<Capacity, "host">;
 
 /** What a worker needs to know of a block to run its tasks; sent once per session. */
 export interface WorkerTemplate {
@@ -149,6 +135,27 @@ export interface FinishedBatch {
   files: [position: number, stamps: FileStamp[]][];
   /** positions of those that never ran, because the recovery command before them failed */
   recoveryFailed: number[];
+}
+
+/** A batch without results. */
+export function emptyBatch(workflow: number, cls: number): FinishedBatch {
+  return {
+    workflow,
+    cls,
+    tasks: [],
+    attempts: [],
+    outcomes: [],
+    exits: [],
+    startedMs: [],
+    wallUs: [],
+    userUs: [],
+    systemUs: [],
+    peakBytes: [],
+    outputs: [],
+    messages: [],
+    files: [],
+    recoveryFailed: [],
+  };
 }
 
 export interface FinishedOutput {

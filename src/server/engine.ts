@@ -171,9 +171,14 @@ export class Engine {
 
   /**
    * Adds tasks to a workflow, running or not: those of `more` that wait for nothing in it wait for the tasks `after`.
-   * Names have to be new: the caller looks.
+   * Names have to be new: the caller looks. Durable when it returns, together with `records`.
    */
-  extend(id: number, more: WorkflowDefinition, after: readonly number[]): WorkflowRow {
+  extend(
+    id: number,
+    more: WorkflowDefinition,
+    after: readonly number[],
+    records: readonly LedgerRecord[] = [],
+  ): WorkflowRow {
     this.#refuseWhenFull();
     const before = definitionWithBodies(this.ledger, id);
     const definition = appendDefinition(before, more, after);
@@ -181,10 +186,17 @@ export class Engine {
       task < before.taskCount ? task : -1,
     );
     const digest = definitionDigest(definition);
-    const row = this.ledger.replaceDefinition(id, definition, digest, mapping);
+    // Whoever takes over the ledger now has to take up a workflow that had ended, too.
+    const goesOn = { kind: "ended", workflow: id, atMs: null } as const;
+    const row = this.ledger.replaceDefinition(id, definition, digest, mapping, [
+      goesOn,
+      ...records,
+    ]);
     this.#rows.set(id, row);
     const stored = { ...definition, blocks: withoutBodies(definition) };
     this.event({ type: "extend", workflow: id, definition: stored });
+    // Nothing of what was added may have to run: all of it is behind failures.
+    if (this.core.workflows.get(id)?.ended) this.#ended(id, true);
     return row;
   }
 

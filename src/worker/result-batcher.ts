@@ -1,7 +1,7 @@
 /** Gathers results into frames: few commits and few wake-ups when tasks are short, no waiting when there is nothing else to do. */
 import type { FileStamp } from "../core/files.ts";
 import { type Outcome, outcomeIndex, OUTCOMES } from "../core/states.ts";
-import type { FinishedBatch, ToServer } from "../protocol/session.ts";
+import { emptyBatch, type FinishedBatch, type ToServer } from "../protocol/session.ts";
 import type { Exit } from "./executor.ts";
 import type { OutputBuffer } from "./output-buffer.ts";
 
@@ -125,23 +125,7 @@ export class ResultBatcher {
     if (last && last.workflow === workflow && last.cls === cls) return last;
     let batch = this.#batches.find((each) => each.workflow === workflow && each.cls === cls);
     if (!batch) {
-      batch = {
-        workflow,
-        cls,
-        tasks: [],
-        attempts: [],
-        outcomes: [],
-        exits: [],
-        startedMs: [],
-        wallUs: [],
-        userUs: [],
-        systemUs: [],
-        peakBytes: [],
-        outputs: [],
-        messages: [],
-        files: [],
-        recoveryFailed: [],
-      };
+      batch = emptyBatch(workflow, cls);
       this.#batches.push(batch);
     }
     this.#last = batch;

@@ -4,12 +4,13 @@
  */
 import { OUTCOME_OK, type Outcome, OUTCOMES, outcomeIndex } from "../../src/core/states.ts";
 import type { Requirement } from "../../src/core/workflow.ts";
-import type {
-  FinishedBatch,
-  Offer,
-  ToServer,
-  ToWorker,
-  WorkerTemplate,
+import {
+  emptyBatch,
+  type FinishedBatch,
+  type Offer,
+  type ToServer,
+  type ToWorker,
+  type WorkerTemplate,
 } from "../../src/protocol/session.ts";
 import type { Clock } from "./clock.ts";
 import type { Connection } from "./network.ts";
@@ -483,23 +484,7 @@ function toBatches(results: readonly SimResult[]): FinishedBatch[] {
     const key = `${attempt.workflow}/${attempt.cls}`;
     let batch = batches.get(key);
     if (!batch) {
-      batch = {
-        workflow: attempt.workflow,
-        cls: attempt.cls,
-        tasks: [],
-        attempts: [],
-        outcomes: [],
-        exits: [],
-        startedMs: [],
-        wallUs: [],
-        userUs: [],
-        systemUs: [],
-        peakBytes: [],
-        outputs: [],
-        messages: [],
-        recoveryFailed: [],
-        files: [],
-      };
+      batch = emptyBatch(attempt.workflow, attempt.cls);
       batches.set(key, batch);
     }
     if (outcome !== OUTCOME_OK && outcome !== CANCELED)

@@ -15,6 +15,14 @@ export const integerFrom =
     return value;
   };
 
+/** As the priorities of documents. */
+const priorityValue = (input: string): number => {
+  const value = /^-?\d{1,7}$/.test(input) ? Number(input) : Number.NaN;
+  if (!(Math.abs(value) <= 1_000_000))
+    throw usage(`'${input}' is not an integer from -1000000 to 1000000`);
+  return value;
+};
+
 /** A number above 0, such as 2 or 1.5. */
 export const positive = (input: string): number => {
   const value = /^(\d+\.?\d*|\.\d+)$/.test(input) ? Number(input) : 0;
@@ -131,6 +139,7 @@ export const OFFER_FLAGS: {
   readonly maxParallel: ValueFlag<number>;
   readonly custom: RepeatedFlag;
   readonly feature: RepeatedFlag;
+  readonly flexible: ToggleFlag;
   readonly numCpus: HiddenFlag<number>;
   readonly memoryGb: HiddenFlag<number>;
   readonly numGpus: HiddenFlag<number>;
@@ -146,11 +155,35 @@ export const OFFER_FLAGS: {
   maxParallel: flag(integerFrom(1), "N", "so many at once, whatever they need"),
   custom: repeated("NAME=N", "so much of a resource of your own (may be given again)"),
   feature: repeated("NAME", "what tasks may ask for with features (may be given again)"),
+  flexible: toggle("take what is bound to other schedulers when nothing else is ready"),
   numCpus: alias(positive, "--cpus"),
   memoryGb: alias(positive, "--memory, in GiB"),
   numGpus: alias(integerFrom(0), "--gpus"),
   schedulerConfigId: alias(text, "--scheduler"),
   maxParallelJobs: alias(integerFrom(1), "--max-parallel"),
+};
+
+/** What a workflow does about failures and order; a document's own where none is given. */
+export const POLICY_FLAGS: {
+  readonly maxFailures: ValueFlag<number>;
+  readonly onFailure: {
+    readonly kind: "enum";
+    readonly values: readonly ["continue", "stop"];
+    readonly optional: true;
+    readonly brief: string;
+  };
+  readonly age: ValueFlag<number>;
+  readonly priority: ValueFlag<number>;
+} = {
+  maxFailures: flag(integerFrom(1), "N", "after so many failed tasks nothing more is started"),
+  onFailure: {
+    kind: "enum",
+    values: ["continue", "stop"],
+    optional: true,
+    brief: "stop: the first failed task ends the workflow",
+  },
+  age: flag(seconds, "TIME", "tasks that waited this long pass one-higher priorities (default 10m)"),
+  priority: flag(priorityValue, "N", "against other workflows: higher first (default 0)"),
 };
 
 export interface CaptureFlag {

@@ -75,8 +75,12 @@ export function createSqliteLedger(database: Database, opened: SqliteLedgerOptio
   const verbs: Omit<Ledger, "uuid" | "close"> = {
     insertWorkflow: (definition, digest, options, nowMs) =>
       transaction(() => insertWorkflow(sql, definition, digest, options, nowMs)),
-    replaceDefinition: (workflow, definition, digest, mapping) =>
-      transaction(() => replaceDefinition(sql, workflow, definition, digest, mapping)),
+    replaceDefinition: (workflow, definition, digest, mapping, records = []) =>
+      transaction(() => {
+        replaceDefinition(sql, workflow, definition, digest, mapping);
+        records.forEach(write);
+        return workflowRow(sql.row("get_workflow", workflow)!);
+      }),
     updateOptions: (workflow, options) =>
       transaction(() => sql.run("update_options", existing(workflow), JSON.stringify(options))),
     workflows: () => sql.rows("all_workflows").map(workflowRow),
