@@ -20,7 +20,13 @@
 //                           i32 code | signal | errno, f64 start ms, f64 wall us, f64 user us, f64 system us,
 //                           u32 peak KiB (0: cannot be told), and for kind 2 what was tried: a path, no NUL
 // src/worker/executors/launcher-frames.ts is the other side.
+//
+// As `holdall-launcher --attempt CONTEXT ID` we are started by another engine (see bridges/README.md) for one attempt:
+// the frames go over a connection to the worker. The file CONTEXT holds a line with a secret and lines with where
+// the worker listens ("unix PATH" or "tcp NUMERIC-ADDRESS PORT"), tried in this order. We begin with the secret and
+// ID as 10 digits; a worker that does not want the attempt (any more) closes, and then nothing is started.
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +40,9 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -638,12 +646,66 @@ static void prepare_ourselves(void) {
   watch(main_poll, pipe_poll, EPOLL_CTL_ADD, EPOLLIN, 3);
 }
 
+// A connected socket to where one line of a context says, or -1.
+static int reach(const char *line) {
+  union {
+    struct sockaddr any;
+    struct sockaddr_un local;
+    struct sockaddr_in inet;
+    struct sockaddr_in6 inet6;
+  } at = {.any = {.sa_family = AF_UNSPEC}};
+  char text[sizeof at.local.sun_path];
+  socklen_t size = 0;
+  unsigned port;
+  if (sscanf(line, "tcp %107s %u", text, &port) == 2) {
+    if (inet_pton(AF_INET, text, &at.inet.sin_addr) == 1) {
+      at.inet.sin_family = AF_INET;
+      at.inet.sin_port = htons((uint16_t)port);
+      size = sizeof at.inet;
+    } else if (inet_pton(AF_INET6, text, &at.inet6.sin6_addr) == 1) {
+      at.inet6.sin6_family = AF_INET6;
+      at.inet6.sin6_port = htons((uint16_t)port);
+      size = sizeof at.inet6;
+    }
+  } else if (strncmp(line, "unix ", 5) == 0 && strlen(line + 5) < sizeof at.local.sun_path) {
+    at.local.sun_family = AF_UNIX;
+    memcpy(at.local.sun_path, line + 5, strlen(line + 5) + 1);
+    size = sizeof at.local;
+  }
+  int fd = size ? socket(at.any.sa_family, SOCK_STREAM, 0) : -1;
+  if (fd >= 0 && connect(fd, &at.any, size) == 0) return fd;
+  if (fd >= 0) close(fd);
+  return -1;
+}
+
+// Puts the connection to the worker in the place of stdin and stdout.
+static void connect_to_worker(const char *context, const char *id) {
+  char text[4096], hello[256], *rest, *line, *secret;
+  int file = open(context, O_RDONLY | O_CLOEXEC), fd = -1;
+  ssize_t n = file < 0 ? -1 : read(file, text, sizeof text - 1);
+  if (file >= 0) close(file);
+  text[n > 0 ? n : 0] = 0;
+  if (!(secret = strtok_r(text, "\n", &rest))) {
+    dprintf(2, "holdall-launcher: %s: %s\n", context, n < 0 ? strerror(errno) : "is empty");
+    _exit(111);
+  }
+  while (fd < 0 && (line = strtok_r(NULL, "\n", &rest))) fd = reach(line);
+  int size = snprintf(hello, sizeof hello, "%s%010lu", secret, strtoul(id, NULL, 10));
+  if (fd < 0 || size >= (int)sizeof hello || write(fd, hello, (size_t)size) != size) {
+    dprintf(2, "holdall-launcher: the worker that wants attempt %s cannot be reached: %s\n", id, strerror(errno));
+    _exit(111);
+  }
+  dup2(fd, 0);
+  dup2(fd, 1);
+}
+
 // holdall-launcher [SOFT_LIMIT]: the limit of open files that the tasks get instead of ours.
 int main(int argc, char **argv) {
   uint8_t version = VERSION;
-  int paused = 0;
+  int paused = 0, attempt = argc == 4 && strcmp(argv[1], "--attempt") == 0;
+  if (attempt) connect_to_worker(argv[2], argv[3]);
   prepare_ourselves();
-  if (argc > 1 && getrlimit(RLIMIT_NOFILE, &nofile) == 0) {
+  if (argc > 1 && !attempt && getrlimit(RLIMIT_NOFILE, &nofile) == 0) {
     nofile.rlim_cur = strtoul(argv[1], NULL, 10);
     nofile_raised = nofile.rlim_cur > 0 && nofile.rlim_cur <= nofile.rlim_max;
   }

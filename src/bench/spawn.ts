@@ -30,27 +30,26 @@ export interface SpawnBenchResult {
 
 export async function spawnBench(options: SpawnBenchOptions): Promise<SpawnBenchResult> {
   const { tasks, slots, logs } = options;
-  const floor = floorBinary();
   const folder = mkdtempSync(join(tmpdir(), "holdall-bench-"));
   const keep = logs ? "capture" : "none";
   try {
     const pairs = await measurePairs(
       options.pairs,
       async () => {
-        const rate = await timed([
+        const seconds = await timed([
           ...options.self,
           ...["run", "--json", "--quiet", "--fresh", "--state-dir", join(folder, "state")],
           ...["--cpus", String(slots), "--stdout", keep, "--stderr", keep],
           ...["--array", `1-${tasks}`, "--", "/bin/true"],
         ]);
         rmSync(join(folder, "state"), { recursive: true, force: true });
-        options.note(`holdall ${Math.round(tasks / rate)}/s`);
-        return tasks / rate;
+        options.note(`holdall ${Math.round(tasks / seconds)}/s`);
+        return tasks / seconds;
       },
       async () => {
-        const rate = await timed([floor, String(tasks), String(slots), "--", "/bin/true"]);
-        options.note(`floor   ${Math.round(tasks / rate)}/s`);
-        return tasks / rate;
+        const rate = await floorRate(tasks, slots);
+        options.note(`floor   ${Math.round(rate)}/s`);
+        return rate;
       },
     );
     return {
@@ -67,8 +66,13 @@ export async function spawnBench(options: SpawnBenchOptions): Promise<SpawnBench
   }
 }
 
+/** Commands a second, `slots` at a time. */
+export async function floorRate(tasks: number, slots: number): Promise<number> {
+  return tasks / (await timed([floorBinary(), String(tasks), String(slots), "--", "/bin/true"]));
+}
+
 /** Seconds from exec to exit. */
-async function timed(argv: readonly string[]): Promise<number> {
+export async function timed(argv: readonly string[]): Promise<number> {
   const started = performance.now();
   const child = Bun.spawn([...argv], { stdin: "ignore", stdout: "ignore", stderr: "pipe" });
   const [code, text] = await Promise.all([child.exited, new Response(child.stderr).text()]);

@@ -17,6 +17,8 @@ export interface BenchProcesses {
   startWorkers(sessions: number): Bun.Subprocess;
   /** waits until the server of this folder has said where it listens */
   client(server: Bun.Subprocess): Promise<HoldallClient>;
+  /** SIGTERM to all, the newest first, each awaited */
+  end(): Promise<void>;
 }
 
 /** Whatever happens in `work`, no process and no folder is left. */
@@ -45,6 +47,12 @@ export async function withProcesses<T>(work: (tools: BenchProcesses) => Promise<
         spawn(["bench", "null-workers", "--access", accessFile, "--sessions", String(sessions)]),
       client: async (server) =>
         clientOf(await until(() => readAccess(accessFile), "the server", server)),
+      async end() {
+        for (const each of processes.toReversed()) {
+          each.kill("SIGTERM");
+          await each.exited;
+        }
+      },
     });
   } finally {
     for (const each of processes) each.kill("SIGKILL");

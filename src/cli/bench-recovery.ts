@@ -1,13 +1,12 @@
 /** `bench recovery`: a server is killed with half of its tasks done; how soon does its successor serve, and what runs twice? */
-import type { WorkflowDefinition } from "../core/workflow.ts";
 import { HoldallError } from "../core/error.ts";
 import { openLedger } from "../ledger/sqlite/open.ts";
-import { adhocWorkflow } from "../spec/index.ts";
+import { bag, type BagShape } from "./bench-bags.ts";
 import { poll, withProcesses } from "./bench-processes.ts";
 import { cpuSeconds, peakBytes } from "./bench-sockets.ts";
 
 export interface RecoveryResult {
-  shape: RecoveryShape;
+  shape: BagShape;
   tasks: number;
   workers: number;
   /** accepted when the server was killed, at least */
@@ -26,28 +25,10 @@ export interface RecoveryResult {
 
 const LIMIT_MS = 120_000;
 
-/** array: one task array. edges: each task of its second half waits for one of the first. explicit: every task written out. */
-export const RECOVERY_SHAPES = ["array", "edges", "explicit"] as const;
-export type RecoveryShape = (typeof RECOVERY_SHAPES)[number];
-
-function bag(shape: RecoveryShape, tasks: number, cwd: string): WorkflowDefinition {
-  const plain = adhocWorkflow({ command: ["/bin/true"], cwd, array: `1-${tasks}` });
-  const [block] = plain.blocks;
-  if (shape === "array" || block?.kind !== "array") return plain;
-  if (shape === "edges") {
-    const count = Math.floor(tasks / 2);
-    return { ...plain, runs: [{ upstream: 0, dependent: tasks - count, count }] };
-  }
-  const { parameters: _, body: __, title: ___, ...policy } = block;
-  const command = { kind: "argv", argv: ["/bin/true"] } as const;
-  const bodies = Array.from({ length: tasks }, (_body, i) => ({ name: `task_${i}`, command }));
-  return { ...plain, blocks: [{ ...policy, kind: "explicit", bodies }] };
-}
-
 export async function recoveryBench(
   tasks: number,
   workers: number,
-  shape: RecoveryShape = "array",
+  shape: BagShape = "array",
 ): Promise<RecoveryResult> {
   return await withProcesses(async ({ folder, stateDir, startServer, startWorkers, client }) => {
     const first = startServer();

@@ -98,12 +98,18 @@ async function runBag(client: HoldallClient, cwd: string, tasks: number): Promis
     output_dir: null,
     idempotency_key: null,
   });
+  await awaitEnd(client, workflow_id, 10);
+  return workflow_id;
+}
+
+/** Until all tasks have succeeded, as a client sees it. */
+export async function awaitEnd(client: HoldallClient, id: number, everyMs: number): Promise<void> {
   for (;;) {
-    const { state } = await client.workflow(workflow_id);
-    if (state === "succeeded") return workflow_id;
+    const { state } = await client.workflow(id);
+    if (state === "succeeded") return;
     if (state === "failed" || state === "canceled")
       throw new HoldallError("internal", `the workflow ended: ${state}`);
-    await Bun.sleep(10);
+    await Bun.sleep(everyMs);
   }
 }
 

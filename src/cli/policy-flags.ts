@@ -10,7 +10,12 @@ export interface PolicyFlags {
   priority?: number | undefined;
 }
 
-const NAMES = { maxFailures: "max-failures", onFailure: "on-failure", age: "age", priority: "priority" };
+const NAMES = {
+  maxFailures: "max-failures",
+  onFailure: "on-failure",
+  age: "age",
+  priority: "priority",
+};
 
 /** The definition with what the flags say instead of what its document says. */
 export function withPolicy(definition: WorkflowDefinition, flags: PolicyFlags): WorkflowDefinition {

@@ -56,6 +56,8 @@ export interface RunWords {
   /** absolute */
   stateDir: string;
   io: Pick<Io, "cwd">;
+  /** for a workflow that exists. `after`: inputs may be made by tasks that the document does not know, so only attempts look for them */
+  addition?: { after: boolean } | null;
 }
 
 const AD_HOC_FLAGS = ["need", "array", "eachLine", "fromJson"] as const;
@@ -97,7 +99,8 @@ export function outputDirOf(flags: RunFlags, io: Pick<Io, "cwd">): string | null
   return flags.outputDir === undefined ? null : resolve(io.cwd, flags.outputDir);
 }
 
-async function whatToRun({ flags, target, verbatim, io }: RunWords): Promise<RunRequest["what"]> {
+async function whatToRun(words: RunWords): Promise<RunRequest["what"]> {
+  const { flags, target, verbatim, io } = words;
   if (verbatim !== null) {
     if (target !== undefined) {
       throw usage(`"${target}" and a command after --: which one?`, "leave one of them");
@@ -111,6 +114,8 @@ async function whatToRun({ flags, target, verbatim, io }: RunWords): Promise<Run
       command: verbatim,
       cwd,
       name: flags.name,
+      // The workflow has its name, and its tasks' names must differ from these.
+      ...(words.addition ? { taskName: flags.name } : {}),
       array: flags.array,
       eachLine: listFile(flags.eachLine, io),
       fromJson: listFile(flags.fromJson, io),
@@ -151,7 +156,7 @@ async function whatToRun({ flags, target, verbatim, io }: RunWords): Promise<Run
     ...(flags.cwd === undefined ? {} : { cwdOverride: cwdOf(flags, io) }),
     ...(flags.name === undefined ? {} : { name: flags.name }),
   });
-  checkInputs(definition);
+  if (words.addition?.after !== true) checkInputs(definition);
   return {
     kind: "definition",
     definition: withPolicy(definition, flags),

@@ -16,7 +16,12 @@ import type {
   WorkflowStatus,
   WorkflowSummary,
 } from "../protocol/api.ts";
-import type { SubmitAnswer, SubmitRequest } from "../protocol/submission.ts";
+import type {
+  AddTasksAnswer,
+  AddTasksRequest,
+  SubmitAnswer,
+  SubmitRequest,
+} from "../protocol/submission.ts";
 import { ClientError, errorOf } from "./error.ts";
 
 export { ClientError } from "./error.ts";
@@ -86,6 +91,8 @@ export interface HoldallClient {
   ): Promise<{ reset: number }>;
   /** answered once it is durable; the same idempotency key gives the same workflow */
   submit(request: SubmitRequest): Promise<SubmitAnswer>;
+  /** more tasks for a workflow, running or ended; answered once they are durable */
+  addTasks(id: WorkflowRef, request: AddTasksRequest): Promise<AddTasksAnswer>;
   workers(): Promise<WorkerItem[]>;
   /** a worker's number, a host, or "all" */
   drainWorkers(which: string): Promise<{ draining: number }>;
@@ -161,6 +168,7 @@ export function createClient(options: ClientOptions = {}): HoldallClient {
     cancel: (id, request) => post(`${workflowPath(id)}/cancel`, request),
     retry: (id, request) => post(`${workflowPath(id)}/retry`, request),
     submit: (request) => post("/api/v1/workflows", request),
+    addTasks: (id, request) => post(`${workflowPath(id)}/tasks`, request),
     async workers() {
       return (await json<{ workers: WorkerItem[] }>("/api/v1/workers")).workers;
     },

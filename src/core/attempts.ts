@@ -24,6 +24,7 @@ import {
   RUNNING,
   SUCCEEDED,
 } from "./states.ts";
+import { presumedStarted } from "./presumed.ts";
 import type { Tasks } from "./tasks.ts";
 import { breaker, judgeFailure, NO_FAILURES } from "./faults.ts";
 import { cancel } from "./control.ts";
@@ -253,7 +254,8 @@ export function loseWorker(
     const duplicates = [...tasks.spares].filter(([, spare]) => spare.worker === id);
     for (const [task] of duplicates) forgetSpare(tasks, task);
     const spares = duplicates.map(([task, { attempt }]) => [task, attempt] as const);
-    loseAttempts(core, tasks, id, lost, spares, outcome, nowMs);
+    const presumed = worker && outcome === "worker_lost" && presumedStarted(worker, tasks, lost);
+    loseAttempts(core, tasks, id, lost, spares, outcome, nowMs, presumed || undefined);
   }
   reviewAllocations(core);
 }
@@ -267,6 +269,8 @@ export function loseAttempts(
   spares: readonly (readonly [task: number, attempt: number])[],
   outcome: "worker_lost" | "preempted",
   nowMs: number,
+  /** tasks whose attempts ran for all that is known, beside those that said so */
+  presumed?: ReadonlySet<number>,
 ): void {
   if (owned.length + spares.length === 0) return;
   const { state } = tasks;
@@ -299,7 +303,7 @@ export function loseAttempts(
     const end = {
       outcome: OUTCOMES.indexOf(outcome),
       exit: null,
-      started: state[task] === RUNNING,
+      started: state[task] === RUNNING || presumed?.has(task) === true,
       attempt: attempts[i]!,
       recoveryFailed: false,
       exhausted: null,
@@ -420,10 +424,10 @@ export function finished(core: Core, workerId: number, batch: Finished, nowMs: n
 /** After tasks have ended: breaks off a workflow that has failed too often, and says when nothing is left to do. */
 function settle(core: Core, tasks: Tasks): void {
   const failed = tasks.counts[FAILED]!;
-  if (failed > 0 && !tasks.brokenOff) {
-    const what = breaker(tasks.definition, { failed });
+  if (failed > tasks.forgiven) {
+    const what = breaker(tasks.definition, { failed: failed - tasks.forgiven });
     if (what !== "go") {
-      tasks.brokenOff = true;
+      tasks.forgiven = failed;
       const waiting: number[] = [];
       for (let task = 0; task < tasks.state.length; task++)
         if (tasks.state[task] === BLOCKED || tasks.state[task] === READY) waiting.push(task);
@@ -541,8 +545,8 @@ function runAgain(core: Core, tasks: Tasks, task: number): void {
   core.effects.push({ type: "reset", workflow: tasks.workflow, tasks: [task] });
   tasks.failures.delete(task);
   tasks.recovery.delete(task);
-  tasks.brokenOff = false;
   setState(tasks, task, BLOCKED);
+  tasks.forgiven = Math.min(tasks.forgiven, tasks.counts[FAILED]!);
   derive(tasks, core.sink);
 }
 

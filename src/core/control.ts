@@ -2,7 +2,7 @@
 import type { Core } from "./core.ts";
 import { checkEnded } from "./core.ts";
 import { downstream } from "./graph.ts";
-import { BLOCKED, CANCELED, isTerminal, READY, SKIPPED } from "./states.ts";
+import { BLOCKED, CANCELED, FAILED, isTerminal, READY, SKIPPED } from "./states.ts";
 import { dismissSpare } from "./spares.ts";
 import { derive, leaveReady, ownAttempt, propagate, setState } from "./tasks.ts";
 
@@ -73,7 +73,7 @@ export function retry(
     tasks.notBefore.delete(task);
     setState(tasks, task, BLOCKED);
   }
-  if (reset.length > 0) tasks.brokenOff = false;
+  tasks.forgiven = Math.min(tasks.forgiven, tasks.counts[FAILED]!);
   if (reset.length > 0) core.effects.push({ type: "reset", workflow, tasks: reset });
   derive(tasks, core.sink);
   checkEnded(core, tasks);

@@ -24,6 +24,7 @@ import { createClass } from "./ready.ts";
 import type { Free } from "./resources.ts";
 import { blockHost } from "./hosts.ts";
 import { schedule } from "./schedule.ts";
+import { breaker } from "./faults.ts";
 import { createScheduling, type Scheduling } from "./scheduling.ts";
 import { ASSIGNED, BLOCKED, CANCELED, FAILED, READY, SUCCEEDED } from "./states.ts";
 import { createSuspicion, type Suspicion } from "./suspicion.ts";
@@ -323,6 +324,9 @@ function restore(core: Core, tasks: Tasks, restored: Restored): void {
     const state = restored.states[task]!;
     if (state === SUCCEEDED || state === FAILED || state === CANCELED) setState(tasks, task, state);
   }
+  // It was broken off when they failed, in the same step: work that is left was asked for since.
+  const failed = tasks.counts[FAILED]!;
+  if (breaker(tasks.definition, { failed }) !== "go") tasks.forgiven = failed;
   for (const [worker, task, attempt] of restored.live) {
     const now = tasks.state[task];
     if ((now !== BLOCKED && now !== CANCELED) || tasks.attempt[task] !== attempt) continue;

@@ -41,6 +41,8 @@ const STEP = 0.1;
 /** Where expected run times are off by more than this (of the logarithm), the mean of several scenarios counts. */
 const EXACT = 0.05;
 const SCENARIO_TASKS = 4096;
+/** What was foreseen may take so much longer. */
+const SLACK = 1.1;
 /** A rest of less is not worth the thought. */
 const LEAST_SECONDS = 10;
 
@@ -48,6 +50,10 @@ export interface Plan {
   shape: Shape;
   /** tasks that waited when it was made */
   waiting: number;
+  /** run times are as expected so far, and everything will have ended by `untilMs` as the first plan foresaw: nobody starves till then */
+  exact: boolean;
+  /** null = nothing was played through so far */
+  untilMs: number | null;
 }
 
 export interface Planned {
@@ -66,8 +72,14 @@ export function choosePlan(
 ): Plan {
   let waiting = 0;
   for (const { cls } of planned) waiting += cls.ready;
-  const standing = before ?? { shape: SHAPES[0]!, waiting: Infinity };
-  if (waiting === 0 || waiting > MOST_TASKS) return { ...standing, waiting: Infinity };
+  const standing = before ?? {
+    shape: SHAPES[0]!,
+    waiting: Infinity,
+    exact: false,
+    untilMs: null,
+  };
+  if (waiting === 0 || waiting > MOST_TASKS)
+    return { ...standing, waiting: Infinity, exact: false };
   const change = Math.abs(waiting - standing.waiting);
   if (change < STEP * standing.waiting && standing.waiting !== Infinity) return standing;
   const workers = [...core.workers.values()].filter(
@@ -84,16 +96,22 @@ export function choosePlan(
         );
   const meanEnd = (shape: Shape): number =>
     stages.reduce((sum, stage) => sum + play(stage, shape), 0) / stages.length;
-  let best = { shape: standing.shape, waiting };
-  let least = meanEnd(standing.shape);
-  if (least < LEAST_SECONDS) return best;
+  let best = standing.shape;
+  let least = meanEnd(best);
+  const plan = (): Plan => ({
+    shape: best,
+    waiting,
+    exact: spread < EXACT,
+    untilMs: standing.untilMs ?? nowMs + least * 1000 * SLACK,
+  });
+  if (least < LEAST_SECONDS) return plan();
   for (const shape of SHAPES) {
     const end = meanEnd(shape);
     if (end >= least * (1 - 1e-9)) continue;
     least = end;
-    best = { shape, waiting };
+    best = shape;
   }
-  return best;
+  return plan();
 }
 
 interface Stage {

@@ -250,6 +250,12 @@ class Decision {
     this.#unpassed = unpassed;
   }
 
+  /** Its start is part of a plan that holds so far: a reservation would only disturb it. */
+  #isForeseen({ workflow }: ReadyClass): boolean {
+    const plan = this.#core.scheduling.plans.get(workflow);
+    return plan !== undefined && plan.exact && this.#nowMs < (plan.untilMs ?? 0);
+  }
+
   /** The bulkiest of those that were passed over get room first: the others find some sooner anyway. */
   #reserve(): void {
     const core = this.#core;
@@ -258,7 +264,11 @@ class Decision {
     // Of those too that were not looked at, because nothing is free.
     const due = this.#order.turns.filter(
       ({ cls }) =>
-        cls.passedMs !== null && cls.reserveAtMs <= this.#nowMs && cls.ready > 0 && !cls.fresh,
+        cls.passedMs !== null &&
+        cls.reserveAtMs <= this.#nowMs &&
+        cls.ready > 0 &&
+        !cls.fresh &&
+        !this.#isForeseen(cls),
     );
     due.sort((a, b) => b.bulk - a.bulk);
     for (const { cls } of due.slice(0, CONSIDERED))

@@ -55,8 +55,8 @@ export interface Tasks {
   /** class under which live attempts of learning categories were handed out */
   handed: Map<number, ReadyClass>;
   ended: boolean;
-  /** it failed too often: what had not started was canceled */
-  brokenOff: boolean;
+  /** failed tasks that do not count any more: it was broken off for them, and what was retried or added since is wanted all the same */
+  forgiven: number;
 }
 
 export interface Spare {
@@ -110,7 +110,7 @@ export function createTasks(
     override: new Map(),
     handed: new Map(),
     ended: false,
-    brokenOff: false,
+    forgiven: 0,
   };
   tasks.counts[BLOCKED] = size;
   return tasks;
@@ -128,10 +128,10 @@ export function extendTasks(
   tasks.attempt.set(attempt);
   tasks.owner.set(owner);
   kept.counts[BLOCKED]! += definition.taskCount - state.length;
-  const { counts, failures, recovery, spares, older, notBefore, again, ended } = kept;
+  const { counts, failures, recovery, spares, older, notBefore, again, ended, forgiven } = kept;
   const { override, handed } = kept;
   Object.assign(tasks, { counts, failures, recovery, spares, older, override, handed });
-  Object.assign(tasks, { notBefore, again, ended });
+  Object.assign(tasks, { notBefore, again, ended, forgiven });
 }
 
 export function setState(tasks: Tasks, task: number, to: number): void {

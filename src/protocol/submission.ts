@@ -1,10 +1,11 @@
 /**
- * POST /api/v1/workflows. The definition travels as the ledger stores it, arrays unexpanded; every field is checked before anything
+ * POST /api/v1/workflows, and /api/v1/workflows/ID/tasks for more tasks of one that exists. The definition travels as the ledger stores it, arrays unexpanded; every field is checked before anything
  * is stored, because what comes is not always what our own client made.
  */
 import { z } from "zod";
 import { OUTCOMES } from "../core/states.ts";
 import { ALGORITHMS, ALLOCATIONS } from "../core/workflow.ts";
+import { taskBodies, TEXT_MAX } from "./task-bodies.ts";
 import type {
   Block,
   Command,
@@ -19,7 +20,7 @@ const count: z.ZodNumber = z.int().min(0).max(1e9);
 const amount: z.ZodNumber = z.number().min(0).max(1e18);
 const text: z.ZodString = z
   .string()
-  .max(1_000_000)
+  .max(TEXT_MAX)
   .refine((value) => !value.includes("\0"), "holds a NUL");
 const template: z.ZodType<TextTemplate> = z.union([
   text,
@@ -122,7 +123,7 @@ const policy = {
 };
 const block: z.ZodType<Block> = z.discriminatedUnion("kind", [
   z.looseObject({ kind: z.literal("array"), title: text, parameters, body, ...policy }),
-  z.looseObject({ kind: z.literal("explicit"), bodies: z.array(body), ...policy }),
+  z.looseObject({ kind: z.literal("explicit"), bodies: taskBodies(body), ...policy }),
 ]) as unknown as z.ZodType<Block>;
 const range: z.ZodType<readonly [number, number]> = z.tuple([count, z.int().min(1).max(1e9)]);
 const definition: z.ZodType<WorkflowDefinition> = z.looseObject({
@@ -145,6 +146,8 @@ const definition: z.ZodType<WorkflowDefinition> = z.looseObject({
   ageSeconds: amount.optional(),
 }) as unknown as z.ZodType<WorkflowDefinition>;
 
+const idempotencyKey = z.string().min(1).max(200).nullable().default(null);
+
 export interface SubmitRequest {
   definition: WorkflowDefinition;
   stdout: "capture" | "none";
@@ -166,5 +169,27 @@ export const submitRequest: z.ZodType<SubmitRequest> = z.strictObject({
   stdout: z.enum(["capture", "none"]).default("capture"),
   stderr: z.enum(["capture", "none"]).default("capture"),
   output_dir: absolute.nullable().default(null),
-  idempotency_key: z.string().min(1).max(200).nullable().default(null),
+  idempotency_key: idempotencyKey,
+});
+
+export interface AddTasksRequest {
+  /** the tasks, numbered from 0; settings of the workflow stay what they are */
+  definition: WorkflowDefinition;
+  /** what waits for nothing in `definition` waits for these tasks of the workflow: names, titles of arrays, globs */
+  after?: string[] | undefined;
+  /** the same key again is the same addition */
+  idempotency_key?: string | null | undefined;
+}
+
+export interface AddTasksAnswer {
+  workflow_id: number;
+  name: string;
+  /** how many were added */
+  tasks: number;
+}
+
+export const addTasksRequest: z.ZodType<AddTasksRequest> = z.strictObject({
+  definition,
+  after: z.array(z.string().min(1).max(10_000)).max(10_000).default([]),
+  idempotency_key: idempotencyKey,
 });

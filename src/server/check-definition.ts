@@ -27,28 +27,32 @@ function checkBlock(block: Block, place: string, names: Set<string>): void {
       throw wrong(`${place}.parameters: lists of different length`);
     if (parameterCount(block.parameters) !== block.count)
       throw wrong(`${place}.count is not what its parameters give`);
-    checkBody(block.body, params.length, place);
+    checkBody(block.body, params.length, () => place);
     return;
   }
   if (block.bodies?.length !== block.count) throw wrong(`${place}.count is not its bodies' number`);
-  block.bodies.forEach((body, i) => {
-    checkBody(body, 0, `${place}.bodies.${i}`);
-    if (typeof body.name !== "string") throw wrong(`${place}.bodies.${i}.name is not a text`);
+  let at = 0;
+  // Asked for only when something is wrong: there may be a million of them.
+  const here = (): string => `${place}.bodies.${at}`;
+  for (const body of block.bodies) {
+    checkBody(body, 0, here);
+    if (typeof body.name !== "string") throw wrong(`${here()}.name is not a text`);
     if (names.has(body.name)) throw wrong(`two tasks are called ${body.name}`);
     names.add(body.name);
-  });
+    at++;
+  }
 }
 
 function size(values: readonly string[] | { count: number }): number {
   return "count" in values ? values.count : values.length;
 }
 
-function checkBody(body: TaskBody, parameters: number, place: string): void {
+function checkBody(body: TaskBody, parameters: number, place: () => string): void {
   const check = (template: TextTemplate): void => {
     if (typeof template === "string") return;
     for (const piece of template)
       if (typeof piece !== "string" && piece.p >= parameters)
-        throw wrong(`${place} refers to a parameter that is not there`);
+        throw wrong(`${place()} refers to a parameter that is not there`);
   };
   check(body.name);
   const { command } = body;
@@ -56,8 +60,9 @@ function checkBody(body: TaskBody, parameters: number, place: string): void {
   else check(command.text);
   body.inputs?.forEach(check);
   body.outputs?.forEach(check);
-  for (const [name, value] of Object.entries(body.env ?? {})) {
-    if (!/^[^=\0]+$/.test(name)) throw wrong(`${place}.env: no variable can be called ${name}`);
+  if (!body.env) return;
+  for (const [name, value] of Object.entries(body.env)) {
+    if (!/^[^=\0]+$/.test(name)) throw wrong(`${place()}.env: no variable can be called ${name}`);
     check(value);
   }
 }

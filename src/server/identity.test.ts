@@ -144,3 +144,18 @@ test("the digest is of everything but the document's place", () => {
   expect(definitionDigest({ ...definition, cwd: "/other" })).not.toBe(digest);
   expect(definitionDigest(workflow([explicit(b)]))).not.toBe(digest);
 });
+
+/** As the core keeps it. */
+function without(block: Block): Block {
+  return block.kind === "explicit" ? { ...block, bodies: null } : block;
+}
+
+test("the digest is that of the whole as one JSON text, however many tasks are written out", () => {
+  const many = Array.from({ length: 2500 }, (_, i) => ({ ...a, name: `"t${i}` }));
+  const definition = workflow([explicit(...many), array(3), without(explicit(b))], {
+    schedulers: [{ name: "s", fields: { bodies: [], blocks: undefined } }],
+  });
+  const { source: _, ...rest } = definition;
+  const whole = new Bun.CryptoHasher("sha256").update(JSON.stringify(rest)).digest("hex");
+  expect(definitionDigest(definition)).toBe(whole);
+});

@@ -8,6 +8,7 @@ import { createGuard, newToken, readAccess, writeAccess } from "./access.ts";
 import { steadyNow } from "./clock.ts";
 import { createClaimRoutes } from "./claim-routes.ts";
 import { Engine } from "./engine.ts";
+import { createAdditions } from "./additions.ts";
 import { createApi, errorResponse } from "./http.ts";
 import { listenOnOwnerSocket } from "./owner-socket.ts";
 import { createSessions, type Sessions, type SocketData } from "./sessions.ts";
@@ -52,6 +53,7 @@ export function startServer(options: ServeOptions): RunningServer {
   });
   const api = createApi(engine, { stateDir });
   const submissions = createSubmissions(engine);
+  const additions = createAdditions(engine);
   const polled = createClaimRoutes(engine);
   const mayPass = createGuard(token);
 
@@ -74,6 +76,11 @@ export function startServer(options: ServeOptions): RunningServer {
       const drain = /^\/api\/v1\/workers\/([^/]+)\/drain$/.exec(pathname);
       if (drain && request.method === "POST")
         return Response.json({ draining: sessions.drain(decodeURIComponent(drain[1]!)) });
+      const added = /^\/api\/v1\/workflows\/([^/]+)\/tasks$/.exec(pathname);
+      if (added && request.method === "POST") {
+        keepOpen(request);
+        return await additions.add(request, takeUp(added[1]!));
+      }
       const changed = /^\/api\/v1\/workflows\/([^/]+)\/(?:cancel|retry)$/.exec(pathname);
       if (changed && request.method === "POST") takeUp(changed[1]!);
     } catch (thrown) {
@@ -83,10 +90,11 @@ export function startServer(options: ServeOptions): RunningServer {
   }
 
   /** A workflow that has ended may have work again: then it has to be the engine's. */
-  function takeUp(word: string): void {
+  function takeUp(word: string): number | null {
     const id = word === "latest" ? ledger.workflows().at(-1)?.id : Number(word);
-    if (id !== undefined && Number.isSafeInteger(id) && !engine.tasks(id) && ledger.workflow(id))
-      engine.load(id, false);
+    if (id === undefined || !Number.isSafeInteger(id) || !ledger.workflow(id)) return null;
+    if (!engine.tasks(id)) engine.load(id, false);
+    return id;
   }
 
   const settings = {

@@ -1,5 +1,6 @@
 /** POST /api/v1/workflows. Answered once the workflow is durable; the same idempotency key gives the same workflow. */
 import { gunzipSync } from "node:zlib";
+import type { z } from "zod";
 import { HoldallError } from "../core/error.ts";
 import { type SubmitAnswer } from "../protocol/submission.ts";
 import type { WorkflowRow } from "../ledger/ledger.ts";
@@ -35,13 +36,10 @@ export function createSubmissions(engine: Engine): Submissions {
         import("./check-definition.ts"),
         import("./identity.ts"),
       ]);
-      const result = submitRequest.safeParse(jsonOf(await bodyOf(request)));
-      if (!result.success) {
-        const [issue] = result.error.issues;
-        const place = issue!.path.join(".");
-        throw new HoldallError("spec", `${place === "" ? "" : `${place}: `}${issue!.message}`);
-      }
-      const { definition, stdout, stderr, output_dir, idempotency_key } = result.data;
+      const { definition, stdout, stderr, output_dir, idempotency_key } = await submitted(
+        request,
+        submitRequest,
+      );
       checkDefinition(definition);
       const digest = definitionDigest(definition);
       let row = known(idempotency_key, digest);
@@ -61,6 +59,15 @@ export function createSubmissions(engine: Engine): Submissions {
       return Response.json(answer, { status: isNew ? 201 : 200 });
     },
   };
+}
+
+/** The body of a request, gzip or not. Throws `spec`, naming the field. */
+export async function submitted<T>(request: Request, schema: z.ZodType<T>): Promise<T> {
+  const result = schema.safeParse(jsonOf(await bodyOf(request)));
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const place = issue!.path.join(".");
+  throw new HoldallError("spec", `${place === "" ? "" : `${place}: `}${issue!.message}`);
 }
 
 async function bodyOf(request: Request): Promise<string> {

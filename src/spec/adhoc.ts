@@ -23,6 +23,8 @@ export interface AdhocOptions {
   /** the words after `--` */
   command: readonly string[];
   name?: string | undefined;
+  /** of the task, or of the array before the index; default: the program's */
+  taskName?: string | undefined;
   /** `--array 0-23`: one task each, `{i}` is the index */
   array?: string | undefined;
   /** `--each-line FILE`: one task for each line that is not empty, `{line}`; `-` is stdin */
@@ -49,7 +51,7 @@ export function adhocWorkflow(options: AdhocOptions): WorkflowDefinition {
   if (sources.length > 1)
     throw usage("--array, --each-line and --from-json exclude each other", "give one of them");
   const table = readTable(options);
-  const title = taskTitle(command);
+  const title = options.taskName ?? taskTitle(command);
   const policy: BlockPolicy = {
     requirement: options.need ?? DEFAULT_REQUIREMENT,
     category: title,

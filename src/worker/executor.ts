@@ -24,6 +24,16 @@ export interface Start {
   /** false: the stream goes to /dev/null. stdin always is /dev/null */
   captureStdout: boolean;
   captureStderr: boolean;
+  /** what it was given of this worker's offer, for executors that place attempts themselves */
+  needs?: Needs;
+}
+
+export interface Needs {
+  cpus: number;
+  memoryBytes: number;
+  gpus: number;
+  /** the attempt is to be ended when it takes more memory than this; null = amounts are only reserved */
+  memoryLimitBytes: number | null;
 }
 
 export interface Exit {
@@ -35,6 +45,8 @@ export interface Exit {
   launchError: { errno: string; what: string } | null;
   /** true when it was dropped from its pool's queue before it started */
   dropped: boolean;
+  /** why nobody knows how it ended, or whether it did anything; it may run again elsewhere */
+  lost?: string;
   /** milliseconds since the epoch */
   startedMs: number;
   wallUs: number;

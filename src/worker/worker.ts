@@ -8,11 +8,11 @@
 import { constants } from "node:os";
 import type { Grant } from "../core/events.ts";
 import { formatBytes } from "../core/units.ts";
-import type { ParameterTable } from "../core/workflow.ts";
+import type { ParameterTable, Requirement } from "../core/workflow.ts";
 import type { KillReason, ToServer, ToWorker, WorkerTemplate } from "../protocol/session.ts";
 import { compileAttempts, type AttemptPlan, type PlanMaker } from "./attempt-plan.ts";
 import { createPathFinder } from "./command.ts";
-import type { Executor, Exit, Start, Stream } from "./executor.ts";
+import type { Executor, Exit, Needs, Start, Stream } from "./executor.ts";
 import { createStamper, firstMissing } from "./files.ts";
 import { createMemoryWatch } from "./memory-watch.ts";
 import { createOomKills } from "./oom-kills.ts";
@@ -261,6 +261,7 @@ export class Worker {
         extraEnv: attempt.plan.env(attempt.attempt),
         captureStdout: loaded.template.captureStdout,
         captureStderr: loaded.template.captureStderr,
+        needs: needsOf(loaded.template.requirement, attempt.grant),
       };
       if (recovery) {
         attempt.recovery = { command: recovery.command, next: start };
@@ -486,6 +487,8 @@ export class Worker {
     } else if (attempt.recovery) {
       const how = exit.signal === null ? `exit code ${code}` : signalName(exit.signal);
       this.#report(attempt, "exit", code, exit, `its recovery command failed: ${how}`);
+    } else if (exit.lost !== undefined) {
+      this.#report(attempt, "worker_lost", null, exit, exit.lost);
     } else if (exit.launchError) {
       const { errno, what } = exit.launchError;
       this.#report(
@@ -556,6 +559,16 @@ export class Worker {
     this.#results.flush();
     if (this.#draining) this.#drained();
   }
+}
+
+function needsOf({ cpus, memoryBytes, gpus }: Requirement, grant: Grant | null): Needs {
+  const memoryLimitBytes = grant && grant.memoryBytes > 0 ? grant.memoryBytes : null;
+  return {
+    cpus: grant?.cpus ?? cpus,
+    memoryBytes: grant?.memoryBytes ?? memoryBytes,
+    gpus,
+    memoryLimitBytes,
+  };
 }
 
 export function signalName(signal: number): string {

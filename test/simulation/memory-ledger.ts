@@ -83,7 +83,7 @@ export function openMemoryLedger(disk: Disk): Ledger {
       disk.workflows.set(row.id, { ...workflow, row });
       return row;
     },
-    replaceDefinition(id, definition, digest, mapping) {
+    replaceDefinition(id, definition, digest, mapping, records = []) {
       const old = stored(id);
       const workflow = place(definition);
       moveHistory(old, workflow, mapping, definition.taskCount);
@@ -98,7 +98,8 @@ export function openMemoryLedger(disk: Disk): Ledger {
       }
       const row = { ...old.row, name, source, digest, firstTaskId, taskCount };
       disk.workflows.set(id, { ...workflow, row });
-      return row;
+      for (const record of records) write(disk, stored, record, []);
+      return stored(id).row;
     },
     updateOptions(id, options) {
       const workflow = stored(id);

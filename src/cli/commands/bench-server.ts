@@ -1,6 +1,6 @@
 /** Benchmarks of a server process: `bench recovery`, `bench idle`, `bench latency`. */
 import { buildCommand, type Command } from "@stricli/core";
-import type { RecoveryShape } from "../bench-recovery.ts";
+import { BAG_SHAPES, type BagShape } from "../bench-bags.ts";
 import type { CliContext } from "../context.ts";
 import { printJson } from "../output/json.ts";
 import { pairs } from "../output/table.ts";
@@ -9,7 +9,7 @@ import { integerFrom, JSON_FLAG } from "./shared.ts";
 interface RecoveryFlags {
   tasks: number;
   workers: number;
-  shape: RecoveryShape;
+  shape: BagShape;
   json?: boolean | undefined;
 }
 
@@ -39,7 +39,7 @@ export const recoveryCommand: Command<CliContext> = buildCommand<RecoveryFlags, 
       workers: { kind: "parsed", parse: integerFrom(1), default: "4", brief: "sessions" },
       shape: {
         kind: "enum",
-        values: ["array", "edges", "explicit"],
+        values: BAG_SHAPES,
         default: "array",
         brief: "one task array, the same with edges, or tasks written out",
       },

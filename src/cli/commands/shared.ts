@@ -124,7 +124,7 @@ export interface RepeatedFlag extends ValueFlag<string> {
 }
 
 /** A flag that may be given several times. */
-function repeated(placeholder: string, brief: string): RepeatedFlag {
+export function repeated(placeholder: string, brief: string): RepeatedFlag {
   return { ...flag(text, placeholder, brief), variadic: true };
 }
 
@@ -182,7 +182,11 @@ export const POLICY_FLAGS: {
     optional: true,
     brief: "stop: the first failed task ends the workflow",
   },
-  age: flag(seconds, "TIME", "tasks that waited this long pass one-higher priorities (default 10m)"),
+  age: flag(
+    seconds,
+    "TIME",
+    "tasks that waited this long pass one-higher priorities (default 10m)",
+  ),
   priority: flag(priorityValue, "N", "against other workflows: higher first (default 0)"),
 };
 

@@ -3,7 +3,10 @@ import { endianness } from "node:os";
 /** Lists of integers as blobs: 32 bits each, little-endian (every machine Bun runs on is). */
 export function packIntegers(values: ArrayLike<number>): Uint8Array {
   if (endianness() !== "LE") throw new Error("ledgers are written on little-endian machines only");
-  return new Uint8Array(Int32Array.from(values).buffer);
+  // Faster than Int32Array.from, which asks an iterator for each number.
+  const packed = new Int32Array(values.length);
+  for (let i = 0; i < values.length; i++) packed[i] = values[i]!;
+  return new Uint8Array(packed.buffer);
 }
 
 export function unpackIntegers(bytes: Uint8Array): Int32Array {

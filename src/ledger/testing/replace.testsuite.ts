@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from "bun:test";
 import { HoldallError } from "../../core/error.ts";
 import { OUTCOME_OK, outcomeIndex } from "../../core/states.ts";
 import type { WorkflowDefinition } from "../../core/workflow.ts";
-import type { FileStamp, Ledger, OutputRow } from "../ledger.ts";
+import type { FileStamp, Ledger, LedgerRecord, OutputRow } from "../ledger.ts";
 import type { Bench } from "../ledger.testsuite.ts";
 import { arrayWorkflow, explicitWorkflow, body, finished, OPTIONS } from "./samples.ts";
 
@@ -51,6 +51,21 @@ export function replaceTests(bench: Bench): void {
     ): ReturnType<Ledger["workflow"]> {
       return bench.ledger.replaceDefinition(id, definition, "e", Int32Array.from(mapping));
     }
+
+    test("has further records in the same transaction", () => {
+      const records: LedgerRecord[] = [
+        { kind: "ended", workflow: id, atMs: 77 },
+        { kind: "answer", key: "k", status: 201, body: "{}", atMs: 78 },
+      ];
+      const mapping = Int32Array.from([-1, 2, 0]);
+      const definition = explicitWorkflow(replaced);
+      const row = bench.ledger.replaceDefinition(id, definition, "e", mapping, records);
+      bench.lasting(() => {
+        expect(row.endedMs).toBe(77);
+        expect(bench.ledger.workflow(id)).toEqual(row);
+        expect(bench.ledger.answer("k")).toEqual({ status: 201, body: "{}", atMs: 78 });
+      });
+    });
 
     test("takes the history of mapped tasks along and keeps that of others aside", () => {
       const row = replace(explicitWorkflow(replaced), [-1, 2, 0]);

@@ -39,6 +39,24 @@ export function droppedExit(id: number): Exit {
   return { ...blank(id), dropped: true };
 }
 
+/** It may or may not have run: it is for somebody else to decide whether it runs again. */
+export function lostExit(id: number, why: string): Exit {
+  return { ...blank(id), lost: why, startedMs: Date.now() };
+}
+
+/** The exit of what this executor cannot do as asked, which is better than doing it otherwise. */
+export function unsupported(start: Start, what: string): Exit {
+  return {
+    ...blank(start.id),
+    launchError: { errno: "ENOTSUP", what },
+    startedMs: Date.now(),
+  };
+}
+
+export function brokenExit(id: number, what: string): Exit {
+  return { ...blank(id), launchError: { errno: "EPROTO", what }, startedMs: Date.now() };
+}
+
 function blank(id: number): Exit {
   return {
     id,

@@ -1,0 +1,193 @@
+// npm run performance [-- --quick]: runs every benchmark and writes what it measured into docs/performance.md, between two markers.
+// One that fails or takes too long leaves a line that says so, and the others run all the same.
+
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { arch, cpus, loadavg, release, tmpdir, totalmem } from "node:os";
+import { join } from "node:path";
+import { type Figure, type Measure, MEASURES } from "./measures.ts";
+import { markdownTable } from "./spec-keys.ts";
+
+const FILE = "docs/performance.md";
+const BEGIN = "<!-- measured (npm run performance) -->";
+const END = "<!-- end: measured -->";
+
+/** All of it, and one command. */
+const LIMIT_MS = 8 * 60_000;
+const COMMAND_LIMIT_MS = 3 * 60_000;
+/** How long we look at what others do before each command. */
+const LOOK_MS = 1000;
+
+export interface Outcome {
+  readonly args: readonly string[];
+  readonly figures: readonly Figure[];
+  /** why there are no figures */
+  readonly failure: string | null;
+  /** percent of all cores that others used just before */
+  readonly busy: number;
+}
+
+export function goalOf({ least, most, further }: Figure): string {
+  const goal = least ?? most;
+  if (goal === undefined) return "";
+  const sign = least === undefined ? "≤" : "≥";
+  const more = further === undefined ? "" : ` [${further.toLocaleString("en")}]`;
+  return `${sign} ${goal.toLocaleString("en")}${more}`;
+}
+
+export function isMet({ value, least, most }: Figure): boolean | null {
+  if (least === undefined && most === undefined) return null;
+  return value >= (least ?? -Infinity) && value <= (most ?? Infinity);
+}
+
+export function render(outcomes: readonly Outcome[], about: readonly string[]): string {
+  const rows = outcomes.flatMap(({ args, figures, failure, busy }) => {
+    const command = `\`${args.join(" ")}\``;
+    const others = `${busy.toFixed(0)} %`;
+    if (failure !== null) return [[`not measured: ${failure}`, "", "", "", command, others]];
+    return figures.map((figure, i) => {
+      const value = figure.value.toLocaleString("en", {
+        minimumFractionDigits: figure.digits,
+        maximumFractionDigits: figure.digits,
+      });
+      const met = isMet(figure);
+      return [
+        figure.what,
+        figure.unit === "" ? value : `${value} ${figure.unit}`,
+        goalOf(figure),
+        met === null ? "" : met ? "yes" : "**no**",
+        i === 0 ? command : "",
+        i === 0 ? others : "",
+      ];
+    });
+  });
+  const head = ["what", "figure", "goal", "met", "command", "others"];
+  return [...about, "", markdownTable([head, ...rows])].join("\n");
+}
+
+/** `text` with what is between the markers replaced. */
+export function written(text: string, content: string): string {
+  const from = text.indexOf(BEGIN);
+  const to = text.indexOf(END);
+  if (from < 0 || to < from) throw new Error(`markers missing: ${BEGIN} … ${END}`);
+  return `${text.slice(0, from + BEGIN.length)}\n\n${content}\n\n${text.slice(to)}`;
+}
+
+/** Cpu time of all cores since they started: what was used, and all. */
+function cpuTimes(): { used: number; all: number } {
+  let used = 0;
+  let all = 0;
+  for (const { times } of cpus()) {
+    const sum = times.user + times.nice + times.sys + times.irq + times.idle;
+    all += sum;
+    used += sum - times.idle;
+  }
+  return { used, all };
+}
+
+async function busyPercent(): Promise<number> {
+  const before = cpuTimes();
+  await Bun.sleep(LOOK_MS);
+  const after = cpuTimes();
+  return (100 * (after.used - before.used)) / Math.max(1, after.all - before.all);
+}
+
+let running: Bun.Subprocess | null = null;
+
+/** A group of its own, so that nothing it started is left when it has to be ended. */
+function endGroup(): void {
+  try {
+    if (running) process.kill(-running.pid, "SIGKILL");
+  } catch {
+    // it has just ended
+  }
+}
+
+async function answerOf(
+  args: readonly string[],
+  folder: string,
+  limitMs: number,
+): Promise<unknown> {
+  const child = Bun.spawn([join(import.meta.dir, "../bin/holdall"), ...args, "--json"], {
+    detached: true,
+    env: { ...process.env, TMPDIR: folder },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  running = child;
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    endGroup();
+  }, limitMs);
+  const [code, stdout, stderr] = await Promise.all([
+    child.exited,
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  clearTimeout(timer);
+  running = null;
+  if (late) throw new Error(`not done after ${Math.round(limitMs / 1000)} s`);
+  if (code !== 0) throw new Error(`exit code ${code}: ${stderr.trim().split("\n").at(-1)}`);
+  return JSON.parse(stdout);
+}
+
+async function perform(
+  { args, quick, needsSeconds, figures }: Measure,
+  isQuick: boolean,
+  folder: string,
+  leftMs: number,
+): Promise<Outcome> {
+  const busy = await busyPercent();
+  const short = isQuick || (needsSeconds ?? 0) * 1000 > leftMs;
+  const used = short ? quick : args;
+  try {
+    if (leftMs <= LOOK_MS) throw new Error("no time was left");
+    const limitMs = Math.min(leftMs, Math.max(COMMAND_LIMIT_MS, (needsSeconds ?? 0) * 1000));
+    const answer = await answerOf(used, folder, limitMs);
+    return { args: used, figures: figures(answer), failure: null, busy };
+  } catch (error) {
+    return { args: used, figures: [], failure: (error as Error).message.split("\n")[0]!, busy };
+  }
+}
+
+function machine(): string {
+  const { model } = cpus()[0] ?? { model: "unknown" };
+  const memory = (totalmem() / 2 ** 30).toFixed(0);
+  return `${cpus().length} cores (${model.trim()}), ${memory} GiB, Linux ${release()} ${arch()}, Bun ${Bun.version}`;
+}
+
+if (import.meta.main) {
+  const isQuick = process.argv.includes("--quick");
+  const folder = mkdtempSync(join(tmpdir(), "holdall-performance-"));
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.on(signal, () => {
+      endGroup();
+      rmSync(folder, { recursive: true, force: true });
+      process.exit(130);
+    });
+  const started = performance.now();
+  const date = new Date().toISOString().slice(0, 10);
+  const before = loadavg()[0]!.toFixed(1);
+  const outcomes: Outcome[] = [];
+  for (const [i, measure] of MEASURES.entries()) {
+    const seconds = ((performance.now() - started) / 1000).toFixed(0);
+    console.error(`${i + 1}/${MEASURES.length}, ${seconds} s: ${measure.args.join(" ")}`);
+    const leftMs = LIMIT_MS - (performance.now() - started);
+    const outcome = await perform(measure, isQuick, folder, leftMs);
+    outcomes.push(outcome);
+    if (outcome.failure !== null) console.error(`  not measured: ${outcome.failure}`);
+    for (const figure of outcome.figures) {
+      const goal = goalOf(figure) === "" ? "" : ` (goal ${goalOf(figure)})`;
+      const value = `${figure.value.toFixed(figure.digits)} ${figure.unit}`.trim();
+      console.error(`  ${figure.what}: ${value}${goal}`);
+    }
+  }
+  rmSync(folder, { recursive: true, force: true });
+  const about = [
+    `Measured ${date}${isQuick ? " with --quick, which says little" : ""} on ${machine()}; load ${before} before, ${loadavg()[0]!.toFixed(1)} after.`,
+  ];
+  await Bun.write(FILE, written(readFileSync(FILE, "utf8"), render(outcomes, about)));
+  console.error(`${FILE} written`);
+  if (outcomes.some(({ failure }) => failure !== null)) process.exitCode = 1;
+}

@@ -1,0 +1,354 @@
+/**
+ * Runs attempts through another engine. The engine is driven by a bridge, a child process that speaks JSON lines
+ * (bridge-lines.ts). Most bridges only have their engine start our launcher, which connects to us (attempt-channel.ts):
+ * then an attempt is the same thing under every engine. Others run commands themselves and tell all about them.
+ *
+ * What Holdall promises it keeps here, whatever the engine does: pools and their widths, signals, no second start of
+ * one attempt (an engine that starts it again is turned away), and no survivors.
+ */
+import { HoldallError } from "../../core/error.ts";
+import type { Executor, ExecutorEvents, Exit, Start } from "../executor.ts";
+import { openAttemptChannel } from "./attempt-channel.ts";
+import {
+  type BridgeHello,
+  cancelLine,
+  CLOSE_LINE,
+  type FromBridge,
+  killLine,
+  parseBridgeLine,
+  startLine,
+} from "./bridge-lines.ts";
+import {
+  brokenExit,
+  droppedExit,
+  environmentEntries,
+  lostExit,
+  refusal,
+  signalGroup,
+  signalNumber,
+  unsupported,
+} from "./checked.ts";
+import { createPools, type Pool } from "./pools.ts";
+
+export interface BridgeOptions {
+  /** as users name it: workqueue, ray */
+  name: string;
+  /** the bridge's command; told where launchers find us by the options `--context FILE` at its end */
+  argv: readonly string[];
+  environment: Readonly<Record<string, string>>;
+  /** its first line must have come by then */
+  helloMs: number;
+  /** attempts may run on other hosts: their launchers connect over TCP */
+  remote: boolean;
+  /** sentences of the bridge for the user */
+  note?(text: string): void;
+}
+
+/** Ending an engine: after this the bridge and its process group are killed. */
+const CLOSE_MS = 15_000;
+/** The exit of an attempt may be on its way to us when its engine already says that it is done. */
+const LATE_MS = 2000;
+const LINES_KEPT = 8;
+
+interface Attempt {
+  start: Start;
+  pool: Pool;
+  begun: boolean;
+}
+
+export interface Bridge extends Executor {
+  readonly hello: BridgeHello;
+}
+
+/** Throws HoldallError when the bridge cannot be started or does not say hello. */
+export async function openBridge(events: ExecutorEvents, options: BridgeOptions): Promise<Bridge> {
+  const { name } = options;
+  const title = `the ${name} bridge`;
+  const pools = createPools();
+  const environments: string[][] = [];
+  /** handed to the engine and not over */
+  const attempts = new Map<number, Attempt>();
+  const hello = Promise.withResolvers<BridgeHello>();
+  hello.promise.catch(() => {});
+  let greeting: BridgeHello | null = null;
+  let exits: Exit[] = [];
+  let flushed = true;
+  let closed = false;
+  let reason: string | null = null;
+
+  const channel = openAttemptChannel(
+    {
+      claim(id) {
+        const attempt = attempts.get(id);
+        if (attempt === undefined || attempt.begun || closed) return null;
+        attempt.begun = true;
+        const { start } = attempt;
+        return { start, environment: environments[start.environment] ?? [] };
+      },
+      started(id, pid, startedMs) {
+        if (!closed) events.started(id, pid, startedMs);
+      },
+      output(id, stream, bytes) {
+        if (!closed && attempts.has(id)) events.output(id, stream, bytes);
+      },
+      exited: over,
+      lost: (id, why) => over(lostExit(id, `${name}: ${why}`)),
+    },
+    options.remote,
+  );
+  let child: Bun.Subprocess<"pipe", "pipe", "pipe">;
+  try {
+    child = Bun.spawn([...options.argv, "--context", channel.context], {
+      detached: true, // Ctrl-C is not for it: it would end the engine under attempts that still run
+      stdin: "pipe",
+      stdout: "pipe",
+      stderr: "pipe",
+      env: options.environment,
+      cwd: "/",
+    });
+  } catch (error) {
+    await channel.close();
+    throw new HoldallError("not_found", `${title} cannot be started: ${String(error)}`, {
+      fix: "sh scripts/setup --engines",
+      cause: error,
+    });
+  }
+
+  function tell(text: string): void {
+    if (closed) return;
+    // Rejects when the bridge has died, which is noticed where its output ends.
+    void Promise.resolve(child.stdin.write(text)).catch(() => {});
+    if (!flushed) return;
+    flushed = false;
+    queueMicrotask(() => {
+      flushed = true;
+      void Promise.resolve(child.stdin.flush()).catch(() => {});
+    });
+  }
+
+  /** Reported later, in a batch, as exits always are. */
+  function report(exit: Exit): void {
+    exits.push(exit);
+    if (exits.length > 1) return;
+    queueMicrotask(() => {
+      const batch = exits;
+      exits = [];
+      if (!closed) events.exited(batch);
+    });
+  }
+
+  function over(exit: Exit): void {
+    const attempt = attempts.get(exit.id);
+    if (attempt === undefined || closed) return;
+    attempts.delete(exit.id);
+    report(exit);
+    attempt.pool.handed--;
+    feed(attempt.pool);
+  }
+
+  function feed(pool: Pool): void {
+    while (pool.handed < pool.width) {
+      const start = pools.take(pool);
+      if (start === undefined) return;
+      attempts.set(start.id, { start, pool, begun: false });
+      tell(
+        startLine(start, environments[start.environment] ?? [], greeting!.capabilities.output),
+      );
+    }
+  }
+
+  function receive(line: string): void {
+    const message = parseBridgeLine(line);
+    if (greeting === null && message.type !== "hello" && message.type !== "note") {
+      return fail(`${title} does not speak its protocol, it printed: ${line.slice(0, 200)}`);
+    }
+    switch (message.type) {
+      case "hello":
+        greeting = message;
+        hello.resolve(message);
+        return;
+      case "note":
+        options.note?.(message.text);
+        return;
+      case "broken":
+        if (message.id === null || !attempts.has(message.id)) {
+          return fail(`${title} printed a line that nobody understands: ${message.line}`);
+        }
+        return spoiled(message.id, message.line);
+      default:
+        return follow(message);
+    }
+  }
+
+  function follow(message: Exclude<FromBridge, { type: "hello" | "note" }>): void {
+    switch (message.type) {
+      case "started": {
+        const attempt = attempts.get(message.id);
+        if (attempt === undefined) return;
+        attempt.begun = true;
+        return events.started(message.id, message.pid, message.startedMs);
+      }
+      case "output":
+        if (attempts.has(message.id)) events.output(message.id, message.stream, message.bytes);
+        return;
+      case "exited":
+        return over(message.exit);
+      case "done":
+        return done(message.id, message.message);
+    }
+  }
+
+  function done(id: number, message: string): void {
+    const attempt = attempts.get(id);
+    if (attempt === undefined) return;
+    const why = message === "" ? "" : `: ${message}`;
+    if (!attempt.begun) over(lostExit(id, `${name} ended it before it started${why}`));
+    else
+      setTimeout(() => {
+        if (attempts.get(id) !== attempt) return;
+        channel.kill(id, signalNumber("SIGKILL"));
+        over(lostExit(id, `${name} says it is over, and nothing tells how it ended${why}`));
+      }, LATE_MS);
+  }
+
+  /** Nobody knows what the bridge wanted to say about this attempt: it is ended and has failed. */
+  function spoiled(id: number, line: string): void {
+    if (!channel.kill(id, signalNumber("SIGKILL"))) {
+      tell(killLine(id, signalNumber("SIGKILL")));
+      tell(cancelLine(id));
+    }
+    over(brokenExit(id, `${title} printed a line that nobody understands, ${line}`));
+  }
+
+  function fail(why: string): void {
+    reason ??= why;
+    signalGroup(child.pid, "SIGKILL");
+  }
+
+  const said: string[] = [];
+  async function listen(): Promise<void> {
+    for await (const line of linesOf(child.stderr)) {
+      said.push(line);
+      if (said.length > LINES_KEPT) said.shift();
+    }
+  }
+  const listening = listen().catch(() => {});
+
+  async function run(): Promise<void> {
+    try {
+      for await (const line of linesOf(child.stdout)) {
+        if (closed || reason !== null) break;
+        if (line !== "") receive(line);
+      }
+    } catch (error) {
+      fail(String(error));
+    }
+    if (closed) return;
+    await child.exited;
+    closed = true;
+    // What is left of the engine, if it is of our making.
+    signalGroup(child.pid, "SIGKILL");
+    await channel.close();
+    await Promise.race([listening, Bun.sleep(LATE_MS)]);
+    const how = child.signalCode ?? `exit code ${child.exitCode}`;
+    const words = said.length === 0 ? "" : `: ${said.join(" | ")}`;
+    const error = new Error(reason ?? `${title} ended unexpectedly (${how})${words}`);
+    hello.reject(error);
+    if (greeting !== null) events.failed(error);
+  }
+  const running = run();
+
+  async function close(): Promise<void> {
+    if (!closed) {
+      tell(CLOSE_LINE);
+      closed = true;
+      const channelClosed = channel.close();
+      child.kill("SIGCONT");
+      await Promise.resolve(child.stdin.end()).catch(() => {});
+      const late = setTimeout(() => signalGroup(child.pid, "SIGKILL"), CLOSE_MS);
+      await child.exited;
+      clearTimeout(late);
+      await channelClosed;
+    }
+    await running;
+  }
+
+  const late = setTimeout(
+    () => fail(`${title} said nothing for ${options.helloMs / 1000} s`),
+    options.helloMs,
+  );
+  try {
+    await hello.promise;
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new HoldallError("unreachable", `${name} does not start: ${message}`, {
+      fix: "sh scripts/setup --engines",
+      cause: error,
+    });
+  } finally {
+    clearTimeout(late);
+  }
+
+  /** What the engine would have to promise and does not. */
+  function refused({ needs }: Start): string | null {
+    if (!needs || !options.remote) return null;
+    if (needs.gpus > 0) return `${name} bridge: gpus of other hosts`;
+    if (needs.memoryLimitBytes !== null) return `${name} bridge: memory limits on other hosts`;
+    return null;
+  }
+
+  return {
+    name,
+    hello: greeting!,
+    environment(variables) {
+      return environments.push(environmentEntries(variables)) - 1;
+    },
+    width(number, width) {
+      const pool = pools.get(number);
+      pool.width = width;
+      feed(pool);
+    },
+    start(batch) {
+      for (const start of batch) {
+        const no = refused(start);
+        const exit = refusal(start) ?? (no === null ? null : unsupported(start, no));
+        if (exit !== null) report(exit);
+        else feed(pools.add(start));
+      }
+    },
+    kill(id, signal) {
+      const number = signalNumber(signal);
+      const attempt = attempts.get(id);
+      if (attempt === undefined) {
+        if (pools.drop(id)) report(droppedExit(id));
+      } else if (greeting!.capabilities.output) tell(killLine(id, number));
+      else if (!channel.kill(id, number) && signal !== "SIGSTOP" && signal !== "SIGCONT")
+        withdraw(id, attempt);
+    },
+    drop(id) {
+      const attempt = attempts.get(id);
+      if (attempt === undefined) {
+        if (pools.drop(id)) report(droppedExit(id));
+      } else withdraw(id, attempt);
+    },
+    close,
+  };
+
+  /** Waits inside the engine: it shall forget it, and is turned away should it start it all the same. */
+  function withdraw(id: number, attempt: Attempt): void {
+    if (attempt.begun || greeting!.capabilities.output) return;
+    tell(cancelLine(id));
+    over(droppedExit(id));
+  }
+}
+
+async function* linesOf(source: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of source) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+  if (rest !== "") yield rest;
+}
