@@ -1,4 +1,5 @@
-// npm run performance [-- --quick]: runs every benchmark and writes what it measured into docs/performance.md, between two markers.
+// npm run performance: runs every benchmark and writes what it measured into docs/performance.md, between two markers; with -- --quick
+// it runs shorter ones, whose figures say little, and only prints them.
 // One that fails or takes too long leaves a line that says so, and the others run all the same.
 
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -102,7 +103,8 @@ function endGroup(): void {
   }
 }
 
-async function answerOf(
+/** What `holdall ARGS --json` prints. Throws when it fails, or is not done in time; then it is ended with all it started. */
+export async function answerOf(
   args: readonly string[],
   folder: string,
   limitMs: number,
@@ -133,17 +135,18 @@ async function answerOf(
 }
 
 async function perform(
-  { args, quick, needsSeconds, figures }: Measure,
+  { args, quick, within, figures }: Measure,
   isQuick: boolean,
   folder: string,
   leftMs: number,
 ): Promise<Outcome> {
+  const full = within?.((leftMs - LOOK_MS) / 1000) ?? args;
+  const used = isQuick ? quick : full;
+  console.error(used.join(" "));
   const busy = await busyPercent();
-  const short = isQuick || (needsSeconds ?? 0) * 1000 > leftMs;
-  const used = short ? quick : args;
   try {
     if (leftMs <= LOOK_MS) throw new Error("no time was left");
-    const limitMs = Math.min(leftMs, Math.max(COMMAND_LIMIT_MS, (needsSeconds ?? 0) * 1000));
+    const limitMs = within ? leftMs : Math.min(leftMs, COMMAND_LIMIT_MS);
     const answer = await answerOf(used, folder, limitMs);
     return { args: used, figures: figures(answer), failure: null, busy };
   } catch (error) {
@@ -172,7 +175,7 @@ if (import.meta.main) {
   const outcomes: Outcome[] = [];
   for (const [i, measure] of MEASURES.entries()) {
     const seconds = ((performance.now() - started) / 1000).toFixed(0);
-    console.error(`${i + 1}/${MEASURES.length}, ${seconds} s: ${measure.args.join(" ")}`);
+    process.stderr.write(`${i + 1}/${MEASURES.length}, ${seconds} s: `);
     const leftMs = LIMIT_MS - (performance.now() - started);
     const outcome = await perform(measure, isQuick, folder, leftMs);
     outcomes.push(outcome);
@@ -184,10 +187,13 @@ if (import.meta.main) {
     }
   }
   rmSync(folder, { recursive: true, force: true });
-  const about = [
-    `Measured ${date}${isQuick ? " with --quick, which says little" : ""} on ${machine()}; load ${before} before, ${loadavg()[0]!.toFixed(1)} after.`,
-  ];
-  await Bun.write(FILE, written(readFileSync(FILE, "utf8"), render(outcomes, about)));
-  console.error(`${FILE} written`);
+  const after = loadavg()[0]!.toFixed(1);
+  const about = [`Measured ${date} on ${machine()}; load ${before} before, ${after} after.`];
+  const text = render(outcomes, about);
+  if (isQuick) console.log(text);
+  else {
+    await Bun.write(FILE, written(readFileSync(FILE, "utf8"), text));
+    console.error(`${FILE} written`);
+  }
   if (outcomes.some(({ failure }) => failure !== null)) process.exitCode = 1;
 }

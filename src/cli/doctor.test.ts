@@ -28,6 +28,7 @@ function deps(more: Partial<DoctorDeps> = {}): DoctorDeps {
     platform: "linux",
     bunVersion: "1.4.4",
     launcher: "/clone/launcher",
+    clone: "/clone",
     ...more,
   };
 }
@@ -52,6 +53,8 @@ test("what is missing says how to get it", () => {
   expect(missing).toContain("useful C++ compiler: sudo apt-get install -y g++");
   expect(missing).toContain("useful zfp: sudo apt-get install -y libzfp-dev");
   expect(missing).toContain("optional slurm: sudo apt-get install -y slurm-wlm");
+  expect(missing).toContain("optional work queue: sh scripts/setup --engines");
+  expect(missing).toContain("optional ray: sh scripts/setup --engines");
   expect(missing).toContain(
     "needed state directory: start in a directory of yours, or give --state-dir DIR",
   );
@@ -73,7 +76,8 @@ test("file systems by the longest mount point", () => {
 });
 
 test("the text marks what is missing", () => {
-  const text = doctorText(runChecks("/", deps({ which: () => null })), NO_COLORS);
+  const bare = deps({ which: () => null, exists: (path) => !path.startsWith("/clone/.venv") });
+  const text = doctorText(runChecks("/", bare), NO_COLORS);
   expect(text).toContain(
     "  MISSING  cmake         not installed; get it: sudo apt-get install -y cmake\n",
   );

@@ -32,6 +32,8 @@ export interface DoctorDeps {
   bunVersion: string;
   /** where a clone keeps its launcher; null in the single executable, which carries it */
   launcher: string | null;
+  /** the clone's folder; null in the single executable */
+  clone: string | null;
 }
 
 const FREE_BYTES_WANTED = 256 * 1024 ** 2;
@@ -165,11 +167,20 @@ function engineChecks(deps: DoctorDeps): Check[] {
     const path = deps.which(program);
     return check(name, "optional", path !== null, path ?? "not installed", fix);
   };
+  /** Engines for --executor: what of ours drives them, and their own program where the user's is taken. */
+  const bridged = (name: string, part: string, program: string | null): Check => {
+    const path = deps.clone === null ? null : join(deps.clone, part);
+    const built = path !== null && deps.exists(path);
+    const here = built && (program === null || deps.which(program) !== null);
+    const found = here ? path : built ? `${program} is not on the PATH` : "not installed";
+    const fix = deps.clone === null ? "only from a clone of Holdall" : "sh scripts/setup --engines";
+    return check(name, "optional", here, found, fix);
+  };
   return [
     engine("slurm", "sbatch", apt("slurm-wlm")),
     engine("htcondor", "condor_submit", "see https://htcondor.org/downloads"),
-    engine("work queue", "work_queue_worker", apt("coop-computing-tools")),
-    engine("ray", "ray", "python3 -m pip install ray"),
+    bridged("work queue", "build/bridges/holdall-workqueue", "work_queue_worker"),
+    bridged("ray", ".venv/ray/bin/ray", null),
   ];
 }
 
@@ -244,5 +255,6 @@ export function realDoctorDeps(
     platform: process.platform,
     bunVersion: Bun.version,
     launcher: compiled ? null : resolve(import.meta.dir, "../../build/native/holdall-launcher"),
+    clone: compiled ? null : resolve(import.meta.dir, "../.."),
   };
 }

@@ -18,6 +18,7 @@ import { loadedWorkflow, taskCounts } from "../server/queries.ts";
 import { workflowSummary } from "../server/summary.ts";
 import { inheritedEnvironment } from "../worker/environment.ts";
 import type { Executor, ExecutorEvents } from "../worker/executor.ts";
+import type { EngineRequest } from "../worker/executors/engines.ts";
 import { openExecutor } from "../worker/executors/index.ts";
 import { endLeftovers } from "../worker/leftovers.ts";
 import { startTimer } from "../worker/timer.ts";
@@ -29,6 +30,8 @@ import { openRun } from "./run-plan.ts";
 export interface RunParts {
   /** tests and benchmarks bring their own */
   openExecutor?(events: ExecutorEvents, stateDir: string): Promise<Executor>;
+  /** attempts are handed to this engine */
+  engine?: EngineRequest | undefined;
   fsync?: boolean;
   /** as in OpenOptions of the ledger */
   acceptLoss?: boolean;
@@ -95,7 +98,8 @@ async function start(
   };
   const open =
     parts.openExecutor ??
-    ((to: ExecutorEvents, dir: string) => openExecutor(to, { stateDir: dir }));
+    ((to: ExecutorEvents, dir: string) =>
+      openExecutor(to, { stateDir: dir, engine: parts.engine }));
   const executor = await open(events, stateDir);
   undo.push(() => executor.close());
 
@@ -259,13 +263,31 @@ function refuseTooLarge(
 ): void {
   for (const block of definition.blocks) {
     const title = blockTitle(block);
-    if (block.scheduler !== null && block.scheduler !== offer.scheduler)
+    const foreign = block.scheduler !== null && block.scheduler !== offer.scheduler;
+    if (foreign && offer.strictScheduler !== false)
       throw new HoldallError(
         "too_large",
         `task '${title}' is bound to scheduler '${block.scheduler}', and this run offers ${offer.scheduler === null ? "none" : `'${offer.scheduler}'`}`,
         {
           place: placeOf(block.first, "scheduler"),
-          fix: `run it with --scheduler ${block.scheduler}`,
+          fix: `run it with --scheduler ${block.scheduler}, or with --flexible`,
+        },
+      );
+    const { features = [], requiredHosts = [] } = block.placement ?? {};
+    const lacking = features.find((feature) => !offer.features?.includes(feature));
+    if (lacking !== undefined)
+      throw new HoldallError(
+        "too_large",
+        `task '${title}' asks for the feature '${lacking}', and this run does not offer it`,
+        { place: placeOf(block.first, "features"), fix: `run it with --feature ${lacking}` },
+      );
+    if (requiredHosts.length > 0 && !requiredHosts.includes(hostname()))
+      throw new HoldallError(
+        "too_large",
+        `task '${title}' requires the host ${requiredHosts.join(" or ")}, and this is ${hostname()}`,
+        {
+          place: placeOf(block.first, "required_hosts"),
+          fix: "run it there, or on a server with a worker there: holdall serve, holdall worker",
         },
       );
     const large = tooLarge(offer, block.requirement);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Offer } from "../protocol/session.ts";
 import { inheritedEnvironment } from "../worker/environment.ts";
 import type { ExecutorEvents } from "../worker/executor.ts";
+import type { EngineRequest } from "../worker/executors/engines.ts";
 import { openExecutor } from "../worker/executors/index.ts";
 import { connectWorker, type RemoteWorker } from "../worker/remote.ts";
 import { Worker } from "../worker/worker.ts";
@@ -16,6 +17,8 @@ export interface RemoteWorkerRequest {
   firstConnectMs: number;
   idleMs: number | null;
   note(text: string): void;
+  /** attempts are handed to this engine */
+  engine?: EngineRequest | undefined;
 }
 
 export interface RunningWorker {
@@ -61,7 +64,10 @@ export async function startRemoteWorker(request: RemoteWorkerRequest): Promise<R
     },
   };
   const clean = (): void => rmSync(folder, { recursive: true, force: true });
-  const executor = await openExecutor(events, { stateDir: folder }).catch((error: unknown) => {
+  const executor = await openExecutor(events, {
+    stateDir: folder,
+    engine: request.engine,
+  }).catch((error: unknown) => {
     clean();
     throw error;
   });

@@ -4,6 +4,7 @@ import { createClient, type HoldallClient } from "../client/client.ts";
 import type { WorkflowStatus } from "../protocol/api.ts";
 import { HoldallError } from "../core/error.ts";
 import { readAccess } from "../server/access.ts";
+import type { EngineRequest } from "../worker/executors/engines.ts";
 import type { ConnectDeps } from "./connect.ts";
 import type { RunHandle, RunOutcome, RunRequest } from "./embedded-types.ts";
 import { workLeft } from "./output/summary.ts";
@@ -61,6 +62,7 @@ export async function runOnServer(
   id: number,
   request: RunRequest,
   note: (text: string) => void,
+  engine?: EngineRequest,
 ): Promise<RunHandle> {
   const startedMs = Date.now();
   let status = await client.workflow(id);
@@ -74,6 +76,7 @@ export async function runOnServer(
     firstConnectMs: FIRST_CONNECT_MS,
     idleMs: null,
     note,
+    engine,
   });
   const ended = Promise.withResolvers<void>();
   let looking = false;

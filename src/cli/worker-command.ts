@@ -3,6 +3,7 @@ import { createClient } from "../client/client.ts";
 import { ClientError } from "../client/error.ts";
 import { fromClientError } from "./connect.ts";
 import type { CliContext } from "./context.ts";
+import { type EngineFlags, engineOf } from "./engine-flags.ts";
 import { EXIT } from "./exit.ts";
 import { findServer, type ServerFlags } from "./find-server.ts";
 import type { Io, StopSignal } from "./io.ts";
@@ -14,6 +15,7 @@ import { stateDirOf } from "./state-dir.ts";
 export interface WorkerFlags
   extends
     ServerFlags,
+    EngineFlags,
     Pick<
       RunFlags,
       | "cpus"
@@ -60,10 +62,12 @@ export async function runWorker(flags: WorkerFlags, io: Io): Promise<number> {
     io.onSignal(signal, take(signal)),
   );
   try {
+    const offer = offerOf(flags, stateDirOf(io, flags.stateDir).path);
     const worker = await startRemoteWorker({
       url,
       token,
-      offer: offerOf(flags, stateDirOf(io, flags.stateDir).path),
+      offer,
+      engine: engineOf(flags, offer, io, say),
       firstConnectMs: FIRST_CONNECT_MS,
       idleMs: flags.idleTimeout === undefined ? null : flags.idleTimeout * 1000,
       note: say,

@@ -87,8 +87,25 @@ describe("retries", () => {
     core.lose(1);
     const again = core.finish(handed(core.join(2)), "preempted");
     const last = core.finish(handed(again), "worker_lost");
-    expect(handed(last)).toMatchObject([{ worker: 2, attempt: 4 }]);
+    // From the second loss on it waits, so that those that were lost together come back apart.
+    expect(handed(last)).toEqual([]);
+    expect(handed(core.later(2000))).toMatchObject([{ worker: 2, attempt: 4 }]);
     expect(core.tasks.failures.get(0)).toMatchObject({ own: 0, crashes: 2 });
+  });
+
+  test("what had room on a lost worker counts as having run, what waited there does not", () => {
+    const core = new DrivenCore();
+    core.submit(workflowOf([block(40)]));
+    // What is known of run times makes the worker hold more than it runs.
+    core.finish(handed(core.join(1, { cpus: 2 })).slice(0, 1));
+    const held = core.states().flatMap((state, task) => (state === "assigned" ? [task] : []));
+    expect(held.length).toBeGreaterThan(2);
+    core.start({ worker: 1, task: held[0]!, attempt: 1, cls: 0 });
+    core.lose(1);
+    expect([...core.tasks.failures.keys()].toSorted((a, b) => a - b)).toEqual(held.slice(0, 2));
+    core.join(2, { cpus: 1 });
+    core.step({ type: "worker_lost", worker: 2, outcome: "preempted" });
+    expect(core.tasks.failures.size).toBe(2);
   });
 
   test("what no further attempt could change is not tried again", () => {

@@ -1,7 +1,7 @@
 /** Why a task is not running, as data: what stands in its way, most decisive first. Words are made of it by the server. */
 import type { Core, WorkerState } from "./core.ts";
 import { visitDependents } from "./graph.ts";
-import { couldRun, mayRun, room } from "./placement.ts";
+import { mayRun, room, secondsLeft } from "./placement.ts";
 import type { ReadyClass } from "./ready.ts";
 import { amountOf, tooLarge } from "./resources.ts";
 import { ASSIGNED, BLOCKED, isTerminal, READY, RUNNING, SKIPPED, SUCCEEDED } from "./states.ts";
@@ -9,7 +9,11 @@ import { classOf, type Tasks } from "./tasks.ts";
 
 /** Why one worker does not take the task. */
 export type WorkerObstacle =
-  | { kind: "draining" | "absent" | "host_blocked" | "excluded" }
+  | { kind: "draining" | "absent" | "host_blocked" }
+  /** too slow lately, until then; `soon`: or until another worker has taken what was slow there */
+  | { kind: "excluded"; untilMs: number; soon: boolean }
+  /** it may take what is bound to others, but only when nothing else is ready */
+  | { kind: "borrows"; bound: string; has: string | null }
   | { kind: "scheduler"; bound: string; has: string | null }
   | { kind: "features"; missing: string[] }
   | { kind: "host"; required: readonly string[]; host: string | null }
@@ -104,13 +108,17 @@ function obstacleOf(
   if (worker.draining) return { kind: "draining" };
   if (capacity.host !== undefined && core.scheduling.blockedHosts.has(capacity.host))
     return { kind: "host_blocked" };
-  if (core.suspicion.excludedUntilMs.has(worker.id)) return { kind: "excluded" };
-  if (!mayRun(worker, cls, nowMs)) return ruledOut(worker, cls, nowMs);
-  if (!couldRun(worker, cls, nowMs)) {
-    const large = tooLarge(capacity, need);
-    if (large) return { kind: "too_large", ...large };
-  }
-  if (room(worker, cls, 1) > 0) return { kind: "has_room" };
+  const untilMs = core.suspicion.excludedUntilMs.get(worker.id);
+  if (untilMs !== undefined)
+    return { kind: "excluded", untilMs, soon: core.suspicion.heldBack.has(worker.id) };
+  const flexible = capacity.strictScheduler === false;
+  if (!mayRun(worker, cls, nowMs, flexible)) return ruledOut(worker, cls, nowMs);
+  const large = tooLarge(capacity, need);
+  if (large) return { kind: "too_large", ...large };
+  if (room(worker, cls, 1) > 0)
+    return mayRun(worker, cls, nowMs)
+      ? { kind: "has_room" }
+      : { kind: "borrows", bound: cls.scheduler!, has: capacity.scheduler };
   if (capacity.maxParallel !== null) return { kind: "busy", resource: "slots", needed: 1, free: 0 };
   const { free } = worker;
   const short: [string, number, number][] = [
@@ -129,12 +137,13 @@ function obstacleOf(
 }
 
 /** What keeps a worker from the class even when it is idle, resources apart. */
-function ruledOut(
-  { capacity, joinedMs }: WorkerState,
-  cls: ReadyClass,
-  nowMs: number,
-): WorkerObstacle {
-  if (cls.scheduler !== null && cls.scheduler !== capacity.scheduler)
+function ruledOut(worker: WorkerState, cls: ReadyClass, nowMs: number): WorkerObstacle {
+  const { capacity } = worker;
+  if (
+    cls.scheduler !== null &&
+    cls.scheduler !== capacity.scheduler &&
+    capacity.strictScheduler !== false
+  )
     return { kind: "scheduler", bound: cls.scheduler, has: capacity.scheduler };
   const { requiredHosts = [], features = [] } = cls.placement ?? {};
   if (requiredHosts.length > 0 && !requiredHosts.includes(capacity.host ?? ""))
@@ -144,7 +153,7 @@ function ruledOut(
   return {
     kind: "time",
     neededSeconds: cls.requirement.runtimeSeconds ?? 0,
-    leftSeconds: Math.max(0, (capacity.timeLimitSeconds ?? 0) - (nowMs - joinedMs) / 1000),
+    leftSeconds: secondsLeft(worker, nowMs),
   };
 }
 

@@ -84,6 +84,9 @@ type Budget =
   | { kind: "free" }
   | { kind: "none" };
 
+/** A lost worker is no failure of the task's: the delays that it asks for are not meant. */
+const NO_POLICY: Failure["policy"] = { retries: 0 };
+
 const ENDED_COMMAND: ReadonlySet<Outcome> = new Set<Outcome>(["exit", "signal", "oom", "timeout"]);
 
 /** Judges one failed attempt; nothing is changed, the new counts are part of the answer. */
@@ -113,7 +116,8 @@ export function judgeFailure(failure: Failure): Judgement {
       const retry = crashes < budget.limit;
       return {
         verdict: retry ? "retry" : "fail",
-        delayMs: 0,
+        // From the second one on they come back apart from each other: what ends workers must not take the same others along each time.
+        delayMs: retry ? retryDelayMs({ ...failure, policy: NO_POLICY }, crashes) : 0,
         recovery: null,
         counts: { ...counts, crashes },
         reason: retry

@@ -37,11 +37,13 @@ export function mayRun(
       for (const feature of features) if (!capacity.features?.includes(feature)) return false;
   }
   const needs = cls.requirement.runtimeSeconds;
-  if (capacity.maxParallel === null && needs !== null && capacity.timeLimitSeconds !== null) {
-    const left = capacity.timeLimitSeconds - (nowMs - worker.joinedMs) / 1000;
-    if (needs > left) return false;
-  }
-  return true;
+  return capacity.maxParallel !== null || needs === null || needs <= secondsLeft(worker, nowMs);
+}
+
+/** Of a worker's time limit. Begun seconds are not counted off: what takes as long as the limit fits when the worker has just joined. */
+export function secondsLeft({ capacity, joinedMs }: WorkerState, nowMs: number): number {
+  if (capacity.timeLimitSeconds === null) return Infinity;
+  return Math.max(0, capacity.timeLimitSeconds - Math.floor((nowMs - joinedMs) / 1000));
 }
 
 /** It could if it were idle. */

@@ -69,7 +69,13 @@ export class RangeQueue {
     const front = this.#front;
     for (let i = front.length - 2; i >= 0; i -= 2)
       if (front[i]! <= task && task < front[i + 1]!) {
-        front.splice(i, 2, ...around(front[i]!, task, front[i + 1]!).reverse().flat());
+        front.splice(
+          i,
+          2,
+          ...around(front[i]!, task, front[i + 1]!)
+            .reverse()
+            .flat(),
+        );
         return { first: task, count: 1 };
       }
     const ranges = this.#ranges;

@@ -1,4 +1,5 @@
 /** What is learned of single workers: how fast they are, and which inputs they have. */
+import { forgetWorker as forgetSuspicion } from "./suspicion.ts";
 import type { Core } from "./core.ts";
 import { type Finished, VERDICT_ACCEPTED } from "./events.ts";
 import type { ErrorSpread } from "./scheduling.ts";
@@ -87,4 +88,5 @@ export function noteCached(
 export function forgetWorker(core: Core, worker: number): void {
   core.scheduling.speeds.delete(worker);
   core.scheduling.cached.delete(worker);
+  forgetSuspicion(core.suspicion, worker);
 }

@@ -3,6 +3,7 @@ import {
   createSuspicion,
   EXCLUDED_MS,
   forgetWorker,
+  holdBack,
   isExcluded,
   noteGood,
   noteSlow,
@@ -57,4 +58,18 @@ test("a worker that left makes room for another to be excluded", () => {
   expect(noteSlow(suspicion, 2, 0, 2, 0)).toBeNull();
   forgetWorker(suspicion, 1);
   expect(noteSlow(suspicion, 2, 0, 2, 0)).toBe(EXCLUDED_MS);
+});
+
+test("what was slow is taken by another worker first; two slow tasks at once still exclude", () => {
+  const suspicion = createSuspicion();
+  const what = { workflow: 1, task: 3, attempt: 1 };
+  expect(holdBack(suspicion, WORKER, what, 1, 0, 5000)).toBe(false);
+  expect(holdBack(suspicion, WORKER, what, 2, 0, 5000)).toBe(true);
+  expect(isExcluded(suspicion, WORKER, 4999)).toBe(true);
+  expect(noteSlow(suspicion, WORKER, 0, 2, 10)).toBeNull();
+  expect(noteSlow(suspicion, WORKER, 0, 2, 20)).toBe(20 + EXCLUDED_MS);
+  expect(isExcluded(suspicion, WORKER, 6000)).toBe(true);
+  expect(holdBack(suspicion, WORKER + 1, what, 2, 30, 5000)).toBe(false);
+  forgetWorker(suspicion, WORKER);
+  expect(suspicion.heldBack.size).toBe(0);
 });

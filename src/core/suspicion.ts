@@ -12,10 +12,19 @@ export interface Suspicion {
   suspects: Set<number>;
   /** until when (ms, on the clock of the caller's `nowMs`) */
   excludedUntilMs: Map<number, number>;
+  /** of these, workers that wait only until somebody else has taken what was slow there */
+  heldBack: Map<number, HeldBack>;
+}
+
+export interface HeldBack {
+  workflow: number;
+  task: number;
+  /** the one that was ended */
+  attempt: number;
 }
 
 export function createSuspicion(): Suspicion {
-  return { suspects: new Set(), excludedUntilMs: new Map() };
+  return { suspects: new Set(), excludedUntilMs: new Map(), heldBack: new Map() };
 }
 
 /**
@@ -30,16 +39,41 @@ export function noteSlow(
   workers: number,
   nowMs: number,
 ): number | null {
-  if (earlierAborts > 0 || isExcluded(suspicion, worker, nowMs)) return null;
+  if (earlierAborts > 0 || isSuspended(suspicion, worker, nowMs)) return null;
   if (!suspicion.suspects.has(worker)) {
     suspicion.suspects.add(worker);
     return null;
   }
-  if ((excludedCount(suspicion, nowMs) + 1) * 2 > workers) return null;
+  const others = excludedCount(suspicion, nowMs) - (suspicion.heldBack.has(worker) ? 1 : 0);
+  if ((others + 1) * 2 > workers) return null;
   suspicion.suspects.delete(worker);
+  suspicion.heldBack.delete(worker);
   const until = nowMs + EXCLUDED_MS;
   suspicion.excludedUntilMs.set(worker, until);
   return until;
+}
+
+/**
+ * What was slow on the worker would come back to it at once, as it has room: it gets nothing until another one has taken that, or until
+ * `untilMs`. False where that cannot be: too many are excluded already.
+ */
+export function holdBack(
+  suspicion: Suspicion,
+  worker: number,
+  what: HeldBack,
+  workers: number,
+  nowMs: number,
+  untilMs: number,
+): boolean {
+  if (isExcluded(suspicion, worker, nowMs)) return false;
+  if ((excludedCount(suspicion, nowMs) + 1) * 2 > workers) return false;
+  suspicion.heldBack.set(worker, what);
+  suspicion.excludedUntilMs.set(worker, untilMs);
+  return true;
+}
+
+function isSuspended(suspicion: Suspicion, worker: number, nowMs: number): boolean {
+  return isExcluded(suspicion, worker, nowMs) && !suspicion.heldBack.has(worker);
 }
 
 /** A task ended there in the usual time. */
@@ -50,7 +84,13 @@ export function noteGood(suspicion: Suspicion, worker: number): void {
 /** The worker is gone. */
 export function forgetWorker(suspicion: Suspicion, worker: number): void {
   suspicion.suspects.delete(worker);
+  readmit(suspicion, worker);
+}
+
+/** It may get work again. */
+export function readmit(suspicion: Suspicion, worker: number): void {
   suspicion.excludedUntilMs.delete(worker);
+  suspicion.heldBack.delete(worker);
 }
 
 /** True while the worker gets nothing. Its time over, it starts afresh. */
@@ -58,7 +98,7 @@ export function isExcluded(suspicion: Suspicion, worker: number, nowMs: number):
   const until = suspicion.excludedUntilMs.get(worker);
   if (until === undefined) return false;
   if (nowMs < until) return true;
-  suspicion.excludedUntilMs.delete(worker);
+  readmit(suspicion, worker);
   return false;
 }
 

@@ -7,7 +7,7 @@ import { createDurations } from "./durations.ts";
 import { policyOf } from "./policy-of.ts";
 import type { Category } from "./ready.ts";
 import { assignSpare } from "./assign-spare.ts";
-import { ASSIGNED, READY, RUNNING } from "./states.ts";
+import { ASSIGNED, isTerminal, READY, RUNNING } from "./states.ts";
 import {
   abortAfterUs,
   abortsOf,
@@ -19,7 +19,7 @@ import {
   noteSucceeded,
   speculateAfterUs,
 } from "./stragglers.ts";
-import { noteGood, noteSlow } from "./suspicion.ts";
+import { holdBack, noteGood, noteSlow, readmit } from "./suspicion.ts";
 import type { Tasks } from "./tasks.ts";
 import { classOf, ownAttempt } from "./tasks.ts";
 import type { CategorySettings } from "./workflow.ts";
@@ -42,6 +42,8 @@ export interface Watched {
 
 /** How often running attempts are looked at, ms. */
 const LOOK_EVERY_MS = 250;
+/** An attempt that is ended may take so long to end, ms. */
+const KILL_MS = 5_000;
 
 export function createWatch(settings: CategorySettings | undefined): Watch | null {
   const fastAbort = settings?.fastAbort ?? null;
@@ -65,6 +67,12 @@ function arm(core: Core, nowMs: number): void {
 export function lookAtWatched(core: Core, nowMs: number): void {
   if (core.lookAtMs === null || core.lookAtMs > nowMs) return;
   core.lookAtMs = null;
+  const { heldBack } = core.suspicion;
+  for (const [worker, { workflow, task, attempt }] of heldBack) {
+    const tasks = core.workflows.get(workflow);
+    const waits = tasks && !isTerminal(tasks.state[task]!) && tasks.attempt[task] === attempt;
+    if (!waits) endExclusion(core, worker);
+  }
   for (const [key, watched] of core.watched) {
     const { tasks, task, attempt } = watched;
     const alive =
@@ -74,16 +82,19 @@ export function lookAtWatched(core: Core, nowMs: number): void {
     if (!alive) core.watched.delete(key);
     else look(core, watched, nowMs);
   }
-  if (core.watched.size > 0) arm(core, nowMs);
+  if (core.watched.size > 0 || heldBack.size > 0) arm(core, nowMs);
+}
+
+function endExclusion(core: Core, id: number): void {
+  readmit(core.suspicion, id);
+  const worker = core.workers.get(id);
+  if (worker) core.dirty.add(worker);
 }
 
 /** Excluded workers whose time is over get work again. */
 export function endExclusions(core: Core, nowMs: number): void {
   for (const [id, untilMs] of core.suspicion.excludedUntilMs) {
-    if (untilMs > nowMs) continue;
-    core.suspicion.excludedUntilMs.delete(id);
-    const worker = core.workers.get(id);
-    if (worker) core.dirty.add(worker);
+    if (untilMs <= nowMs) endExclusion(core, id);
   }
 }
 
@@ -116,7 +127,14 @@ function abort(
 ): void {
   const earlier = abortsOf(watch!.trust, task);
   noteAborted(watch!.trust, task, ranUs);
-  const until = noteSlow(core.suspicion, worker.id, earlier, core.workers.size, nowMs);
+  const workers = core.workers.size;
+  let until = noteSlow(core.suspicion, worker.id, earlier, workers, nowMs);
+  if (until === null) {
+    // Whoever runs a usual task of the category is done with it by then.
+    const soon = nowMs + KILL_MS + ranUs / 1000;
+    const what = { workflow: tasks.workflow, task, attempt };
+    if (holdBack(core.suspicion, worker.id, what, workers, nowMs, soon)) until = soon;
+  }
   if (until !== null) core.timers.add({ atMs: until, workflow: 0, task: -1 });
   core.watched.delete(`${tasks.workflow}/${task}`);
   core.effects.push({

@@ -132,6 +132,7 @@ const SIZED_MAX = 10_000;
 
 /** To be filled from the front. */
 function columnOf<T>(length: number): T[] {
+  // oxlint-disable-next-line unicorn/no-new-array -- Array.from fills what is filled here anyway
   return length <= SIZED_MAX ? new Array<T>(length) : [];
 }
 

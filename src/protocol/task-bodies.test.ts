@@ -57,6 +57,18 @@ test("what has parameters is not plain, and passes through the schema", () => {
   });
 });
 
+test("bodies that are no list are refused", () => {
+  const result = parse();
+  expect(result.success).toBe(true);
+  const shape = { definition: { ...result.data!.definition } };
+  for (const bodies of [{}, null, "a", undefined]) {
+    const [block] = shape.definition.blocks;
+    const changed = { ...shape.definition, blocks: [{ ...block, bodies }] };
+    const { error } = submitRequest.safeParse({ definition: changed });
+    expect(error!.issues[0]!.path).toEqual(["definition", "blocks", 0, "bodies"]);
+  }
+});
+
 test.each<[string, unknown]>([
   ["no object", "a"],
   ["no name", { command: COMMAND }],

@@ -8,7 +8,8 @@ import type { TaskBody } from "../core/workflow.ts";
 export const TEXT_MAX = 1_000_000;
 
 export function taskBodies(body: z.ZodType<TaskBody>): z.ZodType<readonly TaskBody[]> {
-  return z.array(z.unknown()).transform((bodies, context) => {
+  const list = z.custom<unknown[]>((value) => Array.isArray(value), "is not a list of tasks");
+  return list.transform((bodies, context) => {
     for (const [at, each] of bodies.entries()) {
       if (isPlainBody(each)) continue;
       const result = body.safeParse(each);

@@ -4,20 +4,19 @@ import { buildGraph, inDegrees, visitDependents } from "../core/graph.ts";
 import { parameterCount } from "../core/parameters.ts";
 import type { Block, TaskBody, TextTemplate, WorkflowDefinition } from "../core/workflow.ts";
 
-/** Throws `spec`. */
+/** Throws `spec`. That no two tasks have one name is the ledger's to say: it has the index. */
 export function checkDefinition(definition: WorkflowDefinition): void {
   let next = 0;
-  const names = new Set<string>();
   for (const [index, block] of definition.blocks.entries()) {
     if (block.first !== next) throw wrong(`blocks.${index}.first is not ${next}`);
     next += block.count;
-    checkBlock(block, `blocks.${index}`, names);
+    checkBlock(block, `blocks.${index}`);
   }
   if (next !== definition.taskCount) throw wrong(`taskCount is not ${next}`);
   checkEdges(definition);
 }
 
-function checkBlock(block: Block, place: string, names: Set<string>): void {
+function checkBlock(block: Block, place: string): void {
   if (block.kind === "array") {
     const { names: params, values } = block.parameters;
     if (params.length !== values.length || new Set(params).size !== params.length)
@@ -37,8 +36,6 @@ function checkBlock(block: Block, place: string, names: Set<string>): void {
   for (const body of block.bodies) {
     checkBody(body, 0, here);
     if (typeof body.name !== "string") throw wrong(`${here()}.name is not a text`);
-    if (names.has(body.name)) throw wrong(`two tasks are called ${body.name}`);
-    names.add(body.name);
     at++;
   }
 }
@@ -48,23 +45,24 @@ function size(values: readonly string[] | { count: number }): number {
 }
 
 function checkBody(body: TaskBody, parameters: number, place: () => string): void {
-  const check = (template: TextTemplate): void => {
-    if (typeof template === "string") return;
-    for (const piece of template)
-      if (typeof piece !== "string" && piece.p >= parameters)
-        throw wrong(`${place()} refers to a parameter that is not there`);
-  };
-  check(body.name);
-  const { command } = body;
-  if (command.kind === "argv") command.argv.forEach(check);
-  else check(command.text);
-  body.inputs?.forEach(check);
-  body.outputs?.forEach(check);
+  const { name, command, inputs = [], outputs = [] } = body;
+  checkTemplate(name, parameters, place);
+  const texts = command.kind === "argv" ? command.argv : [command.text];
+  for (const list of [texts, inputs, outputs])
+    for (const template of list) checkTemplate(template, parameters, place);
   if (!body.env) return;
-  for (const [name, value] of Object.entries(body.env)) {
-    if (!/^[^=\0]+$/.test(name)) throw wrong(`${place()}.env: no variable can be called ${name}`);
-    check(value);
+  for (const [variable, value] of Object.entries(body.env)) {
+    if (!/^[^=\0]+$/.test(variable))
+      throw wrong(`${place()}.env: no variable can be called ${variable}`);
+    checkTemplate(value, parameters, place);
   }
+}
+
+function checkTemplate(template: TextTemplate, parameters: number, place: () => string): void {
+  if (typeof template === "string") return;
+  for (const piece of template)
+    if (typeof piece !== "string" && piece.p >= parameters)
+      throw wrong(`${place()} refers to a parameter that is not there`);
 }
 
 function checkEdges(definition: WorkflowDefinition): void {

@@ -1,6 +1,6 @@
 /** `explain`: why a task is not running and what would change it, in words and as JSON. */
 import { explain, type Reason, type WorkerObstacle } from "../core/explain.ts";
-import { TASK_STATES } from "../core/states.ts";
+import { SUCCEEDED, TASK_STATES } from "../core/states.ts";
 import { formatBytes, formatDuration } from "../core/units.ts";
 import type { TaskExplanation } from "../protocol/api.ts";
 import type { Loaded } from "./queries.ts";
@@ -27,7 +27,10 @@ function wordsOf(loaded: Loaded, task: number, reason: Reason, nowMs: number): W
         {
           kind: "ended",
           text: `it has ended: ${TASK_STATES[loaded.tasks.state[task]!]}`,
-          fix: "holdall retry runs a failed or canceled task again",
+          fix:
+            loaded.tasks.state[task] === SUCCEEDED
+              ? null
+              : `holdall retry ${refOf(loaded, task)} runs it again`,
         },
       ];
     case "running": {
@@ -48,7 +51,7 @@ function wordsOf(loaded: Loaded, task: number, reason: Reason, nowMs: number): W
         {
           kind: "upstream",
           text: `it waits for what comes before it: ${named(reason.tasks)}${more}`,
-          fix: "it starts when these have ended; explain one of them",
+          fix: `it starts when these have ended: holdall explain ${refOf(loaded, reason.tasks[0])}`,
         },
       ];
     }
@@ -73,27 +76,30 @@ function wordsOf(loaded: Loaded, task: number, reason: Reason, nowMs: number): W
         {
           kind: "no_workers",
           text: "no worker is connected",
-          fix: "start one with holdall worker, or holdall run ID",
+          fix: `start one with holdall worker, or work on it here with holdall run ${loaded.id}`,
         },
       ];
     case "workers":
-      return workerWords(loaded, reason.obstacles);
+      return workerWords(loaded, reason.obstacles, nowMs);
     case "category_limit":
       return [
         {
           kind: "category_limit",
-          text: `${reason.limit} tasks of category '${reason.category}' run already, which is its limit`,
-          fix: "raise max_concurrent of the category",
+          text: `as many tasks of category '${reason.category}' run as may at a time: ${reason.limit}`,
+          fix: "it starts when one of them ends; max_concurrent of the category allows more",
         },
       ];
     case "behind":
       return [
         {
           kind: "behind",
-          text: `${reason.higher} ready tasks have a higher priority, ${reason.same} of its own kind come first`,
+          text: [
+            ...(reason.higher > 0 ? [`behind ${tasksOf(reason.higher)} of a higher priority`] : []),
+            ...(reason.same > 0 ? [`behind ${tasksOf(reason.same)} of its own kind`] : []),
+          ].join(", and "),
           fix:
             reason.higher > 0
-              ? "a higher priority moves it forward"
+              ? "a higher priority in the document moves it forward; more workers shorten the queue"
               : "more workers shorten the queue",
         },
       ];
@@ -109,29 +115,58 @@ function hostOf({ engine }: Loaded, worker: number): string {
 function workerWords(
   loaded: Loaded,
   obstacles: readonly { worker: number; obstacle: WorkerObstacle }[],
+  nowMs: number,
 ): Worded[] {
+  const [first] = obstacles;
+  if (
+    first?.obstacle.kind === "scheduler" &&
+    obstacles.every(({ obstacle }) => obstacle.kind === "scheduler")
+  ) {
+    const { bound } = first.obstacle;
+    return [
+      {
+        kind: "scheduler",
+        text: `it is bound to scheduler '${bound}', and no worker of it is connected`,
+        fix: `start one with holdall worker --scheduler ${bound}, or one that takes any with --flexible`,
+      },
+    ];
+  }
+  const none = obstacles.every(({ obstacle }) => obstacle.kind === "too_large")
+    ? "too large for every worker known: "
+    : "";
   const groups = new Map<string, { workers: number[]; words: Worded }>();
   for (const { worker, obstacle } of obstacles) {
-    const words = obstacleWords(obstacle);
+    const words = obstacleWords(obstacle, nowMs);
     const group = groups.get(words.text) ?? { workers: [], words };
     group.workers.push(worker);
     groups.set(words.text, group);
   }
   return [...groups.values()].map(({ workers, words }) => {
     const who = workers.length === 1 ? hostOf(loaded, workers[0]!) : `${workers.length} workers`;
-    return { ...words, text: `${who}: ${words.text}` };
+    return { ...words, text: `${none}${who}: ${words.text}` };
   });
 }
 
+/** "2 cpus", "1 gpu", "1.5 GiB of memory". */
 function amount(resource: string, value: number): string {
-  return resource === "memory" || resource === "disk" ? formatBytes(value) : String(value);
+  if (resource === "memory" || resource === "disk") return `${formatBytes(value)} of ${resource}`;
+  const rounded = Math.round(value * 1000) / 1000;
+  const known = resource === "cpus" || resource === "gpus" || resource === "slots";
+  return `${rounded} ${known && rounded === 1 ? resource.slice(0, -1) : resource}`;
 }
 
-function obstacleWords(obstacle: WorkerObstacle): Worded {
+const tasksOf = (count: number): string => (count === 1 ? "1 ready task" : `${count} ready tasks`);
+
+/** As the command line names a task. */
+function refOf(loaded: Loaded, task: number | undefined): string {
+  return task === undefined ? "TASK" : `${loaded.id}/${loaded.names.of(task)}`;
+}
+
+function obstacleWords(obstacle: WorkerObstacle, nowMs: number): Worded {
   const { kind } = obstacle;
   switch (obstacle.kind) {
     case "draining":
-      return { kind, text: "drains, and takes nothing new", fix: "start another worker" };
+      return { kind, text: "drains: it takes nothing new", fix: "start another worker" };
     case "absent":
       return {
         kind,
@@ -145,7 +180,23 @@ function obstacleWords(obstacle: WorkerObstacle): Worded {
         fix: "wait until the block ends, or use another host",
       };
     case "excluded":
-      return { kind, text: "was too slow twice in a row, and is left out for a while", fix: null };
+      return obstacle.soon
+        ? {
+            kind,
+            text: "was too slow for a task, and waits until another worker has taken that",
+            fix: "more workers take it sooner",
+          }
+        : {
+            kind,
+            text: `was too slow for two tasks in a row, and is left out for another ${formatDuration(Math.max(0, obstacle.untilMs - nowMs) / 1000)}`,
+            fix: "see what is wrong with its host; a worker that is started anew there gets work at once",
+          };
+    case "borrows":
+      return {
+        kind,
+        text: `takes what is bound to scheduler '${obstacle.bound}' only when nothing else is ready`,
+        fix: `start a worker with --scheduler ${obstacle.bound}`,
+      };
     case "scheduler":
       return {
         kind,
@@ -173,16 +224,25 @@ function obstacleWords(obstacle: WorkerObstacle): Worded {
     case "too_large":
       return {
         kind,
-        text: `offers ${amount(obstacle.resource, obstacle.offered)} ${obstacle.resource} in all, and the task needs ${amount(obstacle.resource, obstacle.needed)}`,
-        fix: "start a larger worker, or lower the task's requirement",
+        text: `offers ${amount(obstacle.resource, obstacle.offered)} in all, and the task needs ${amount(obstacle.resource, obstacle.needed)}`,
+        fix: `start a worker with more (${flagOf(obstacle.resource, obstacle.needed)}), or lower the task's requirement`,
       };
     case "busy":
       return {
         kind,
-        text: `has ${amount(obstacle.resource, Math.max(0, obstacle.free))} ${obstacle.resource} free at the moment, and the task needs ${amount(obstacle.resource, obstacle.needed)}`,
+        text: `has ${amount(obstacle.resource, Math.max(0, obstacle.free))} free at the moment, and the task needs ${amount(obstacle.resource, obstacle.needed)}`,
         fix: "it waits for running tasks to end; more workers help",
       };
     case "has_room":
       return { kind, text: "has room for it", fix: "it starts as soon as it is its turn" };
   }
+}
+
+/** What to start a worker with, so that it offers so much. */
+function flagOf(resource: string, needed: number): string {
+  if (resource === "memory" || resource === "disk")
+    return `--${resource} ${Math.ceil(needed / 2 ** 20)}m`;
+  if (resource === "runtime") return `--time-limit ${formatDuration(needed)}`;
+  if (resource === "cpus" || resource === "gpus") return `--${resource} ${needed}`;
+  return `--custom ${resource}=${needed}`;
 }

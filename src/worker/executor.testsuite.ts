@@ -17,6 +17,8 @@ export interface Promises {
   peak: boolean;
   /** close() also ends what left its attempt's process group */
   guardsStrays: boolean;
+  /** engines with much to do for each attempt: how long a few hundred may take, one after another (default 5 s) */
+  hundredsMs?: number;
 }
 
 /** What every executor promises. */
@@ -291,7 +293,7 @@ export function executorConformance(
       }
       expect(recorder.exits.length).toBe(dropped.length);
       executor.kill(100, "SIGKILL");
-      await until(() => recorder.exits.length === 401, "all exits");
+      await until(() => recorder.exits.length === 401, "all exits", promises.hundredsMs);
       expect(recorder.exits.filter((exit) => exit.exitCode === 0).length).toBe(395);
       executor.kill(100, "SIGTERM"); // long gone: nothing happens
       executor.drop(77);

@@ -218,7 +218,7 @@ test("on_failure: stop ends what runs; --on-failure and --max-failures say other
 });
 
 test("crash limit: the task that ends its workers fails with the reason, and the others finish", async () => {
-  const server = await serve(cwd);
+  const server = await serve(cwd, ["--heartbeat", "150"]);
   const killer =
     "until [ -s worker ]; do sleep 0.02; done; w=$(cat worker); rm worker; kill -9 $w; sleep 60";
   const document = spec(cwd, {
@@ -304,14 +304,14 @@ test("age: a task that waited passes a priority that is one higher, and none tha
 test("max_concurrent of a category holds over all workers", async () => {
   const server = await serve(cwd);
   const command = "echo + >> log; sleep 0.1; echo - >> log";
-  const tasks_ = [
+  const list = [
     { name: "a_{i}", parameters: { i: "1:8" }, command, category: "few" },
     { name: "b_{i}", parameters: { i: "1:4" }, command: "true" },
   ];
   const document = spec(cwd, {
     name: "w",
     categories: { few: { max_concurrent: 2 } },
-    tasks: tasks_,
+    tasks: list,
   });
   await run(cwd, ["submit", document]);
   for (let i = 0; i < 2; i++) await untilConnected(server, worker(cwd, ["--cpus", "4"]));

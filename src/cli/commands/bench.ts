@@ -35,7 +35,9 @@ const spawnCommand: Command<CliContext> = buildCommand<SpawnFlags, [], CliContex
       logs: flags.logs === true,
       pairs: flags.pairs,
       self: selfCommand(),
-      note: (line: string): void => void io.stderr.write(`${line}\n`),
+      note: (line: string): void => {
+        io.stderr.write(`${line}\n`);
+      },
     };
     if (flags.server === true || flags.workers !== undefined) {
       const { serverSpawnBench } = await import("../bench-spawn-server.ts");

@@ -1,5 +1,6 @@
 import { buildCommand, type Command } from "@stricli/core";
 import type { CliContext } from "../context.ts";
+import { ENGINE_FLAGS, type EngineFlags, engineOf } from "../engine-flags.ts";
 import type { RunFlags } from "../run-request.ts";
 import { requireStateDir, stateDirOf } from "../state-dir.ts";
 import {
@@ -17,7 +18,7 @@ import {
   toggle,
 } from "./shared.ts";
 
-interface Flags extends RunFlags {
+interface Flags extends RunFlags, EngineFlags {
   json?: boolean | undefined;
   quiet?: boolean | undefined;
   acceptLoss?: boolean | undefined;
@@ -30,6 +31,10 @@ export const runCommand: Command<CliContext> = buildCommand<Flags, [string?], Cl
     const stateDir = stateDirOf(io, flags.stateDir);
     const request = await runRequest({ flags, target, verbatim, stateDir: stateDir.path, io });
     if (request.what.kind === "workflow") requireStateDir(stateDir);
+    const note = (text: string): void => {
+      if (flags.quiet !== true) io.stderr.write(`${text}\n`);
+    };
+    const engine = engineOf(flags, request.offer, io, note);
     // Only now: a mistake in the document is told without loading what runs it.
     const [{ startRun }, { watchRun }, { ownedByServer, runOnServer, serverOf }] =
       await Promise.all([
@@ -40,11 +45,10 @@ export const runCommand: Command<CliContext> = buildCommand<Flags, [string?], Cl
     const id = request.what.kind === "workflow" ? request.what.id : null;
     const server = id === null ? null : await serverOf(stateDir.path, this.connectDeps);
     const handle = server
-      ? await runOnServer(server, id!, request, (note) => {
-          if (flags.quiet !== true) io.stderr.write(`${note}\n`);
-        })
+      ? await runOnServer(server, id!, request, note, engine)
       : await startRun(request, {
           acceptLoss: flags.acceptLoss === true,
+          engine,
           note: (warning) => io.stderr.write(`warning: ${warning}\n`),
         }).catch(async (error: unknown) => {
           throw await ownedByServer(error, stateDir, this.connectDeps);
@@ -71,6 +75,7 @@ export const runCommand: Command<CliContext> = buildCommand<Flags, [string?], Cl
     },
     flags: {
       ...OFFER_FLAGS,
+      ...ENGINE_FLAGS,
       outputDir: flag(text, "DIR", "also write DIR/TASK.ATTEMPT.out and .err"),
       stateDir: STATE_DIR_FLAG,
       cwd: flag(text, "DIR", "where tasks run and relative paths begin (default: here)"),

@@ -182,11 +182,7 @@ export const POLICY_FLAGS: {
     optional: true,
     brief: "stop: the first failed task ends the workflow",
   },
-  age: flag(
-    seconds,
-    "TIME",
-    "tasks that waited this long pass one-higher priorities (default 10m)",
-  ),
+  age: flag(seconds, "TIME", "tasks that waited so long pass the next higher priority (10m)"),
   priority: flag(priorityValue, "N", "against other workflows: higher first (default 0)"),
 };
 

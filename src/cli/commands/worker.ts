@@ -9,6 +9,7 @@ import {
   STATE_DIR_FLAG,
   text,
 } from "./shared.ts";
+import { ENGINE_FLAGS } from "../engine-flags.ts";
 import type { WorkerFlags } from "../worker-command.ts";
 
 export const workerCommand: Command<CliContext> = buildCommand<WorkerFlags, [], CliContext>({
@@ -24,6 +25,7 @@ export const workerCommand: Command<CliContext> = buildCommand<WorkerFlags, [], 
       access: ACCESS_FLAG,
       stateDir: STATE_DIR_FLAG,
       ...OFFER_FLAGS,
+      ...ENGINE_FLAGS,
       idleTimeout: flag(seconds, "TIME", "end after holding nothing for so long (default: never)"),
       drain: flag(text, "WHICH", "no worker is started: drains worker N, all of HOST, or all"),
       quiet: QUIET_FLAG,

@@ -106,7 +106,7 @@ export function openAttemptChannel(events: AttemptChannelEvents, remote: boolean
     connected.set(id, socket);
     data.read = createFrameReader(framesOf(socket, id));
     data.writer.environment(0, claim.environment);
-    data.writer.start({ ...claim.start, environment: 0 }, 0);
+    data.writer.start({ ...claim.start, id, environment: 0 }, 0);
     send(socket);
     return true;
   }

@@ -40,6 +40,8 @@ export interface BridgeOptions {
   helloMs: number;
   /** attempts may run on other hosts: their launchers connect over TCP */
   remote: boolean;
+  /** the engine is not told what attempts need, so each takes one of its cpus */
+  flat: boolean;
   /** sentences of the bridge for the user */
   note?(text: string): void;
 }
@@ -50,10 +52,26 @@ const CLOSE_MS = 15_000;
 const LATE_MS = 2000;
 const LINES_KEPT = 8;
 
+/** Attempts of a pool that the engine is given beyond those that may run, so that it need not wait for us between two. */
+const MOST_AHEAD = 64;
+/** Starts in order after which an engine that started too many is trusted again. */
+const TRUST_AFTER = 200;
+
+/** One attempt in the hands of the engine. Should it have to be handed over again, that has another number. */
 interface Attempt {
+  number: number;
   start: Start;
-  pool: Pool;
+  lane: Lane;
   begun: boolean;
+}
+
+interface Lane {
+  pool: Pool;
+  /** handed over and not begun, by number */
+  pending: Set<number>;
+  running: number;
+  /** starts in order since the engine last began one that had no room yet */
+  trust: number;
 }
 
 export interface Bridge extends Executor {
@@ -66,8 +84,11 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
   const title = `the ${name} bridge`;
   const pools = createPools();
   const environments: string[][] = [];
-  /** handed to the engine and not over */
+  /** handed to the engine and not over: by number, and by id */
   const attempts = new Map<number, Attempt>();
+  const byId = new Map<number, Attempt>();
+  const lanes = new Map<Pool, Lane>();
+  let lastNumber = 0;
   const hello = Promise.withResolvers<BridgeHello>();
   hello.promise.catch(() => {});
   let greeting: BridgeHello | null = null;
@@ -78,21 +99,23 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
 
   const channel = openAttemptChannel(
     {
-      claim(id) {
-        const attempt = attempts.get(id);
-        if (attempt === undefined || attempt.begun || closed) return null;
-        attempt.begun = true;
+      claim(number) {
+        const attempt = attempts.get(number);
+        if (attempt === undefined || attempt.begun || closed || !hasRoom(attempt)) return null;
+        begin(attempt);
         const { start } = attempt;
         return { start, environment: environments[start.environment] ?? [] };
       },
-      started(id, pid, startedMs) {
-        if (!closed) events.started(id, pid, startedMs);
+      started(number, pid, startedMs) {
+        const attempt = attempts.get(number);
+        if (attempt !== undefined && !closed) events.started(attempt.start.id, pid, startedMs);
       },
-      output(id, stream, bytes) {
-        if (!closed && attempts.has(id)) events.output(id, stream, bytes);
+      output(number, stream, bytes) {
+        const attempt = attempts.get(number);
+        if (attempt !== undefined && !closed) events.output(attempt.start.id, stream, bytes);
       },
       exited: over,
-      lost: (id, why) => over(lostExit(id, `${name}: ${why}`)),
+      lost: (number, why) => over(lostExit(number, `${name}: ${why}`)),
     },
     options.remote,
   );
@@ -137,22 +160,76 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
     });
   }
 
+  function begin(attempt: Attempt): void {
+    if (attempt.begun) return;
+    attempt.begun = true;
+    attempt.lane.pending.delete(attempt.number);
+    attempt.lane.running++;
+  }
+
+  /**
+   * Whether it may run now: no more than the pool is wide, in order. An engine with room to spare begins more; those are turned
+   * away rather than kept waiting, because they would take the place of attempts of other pools, and handed over again later.
+   */
+  function hasRoom(attempt: Attempt): boolean {
+    const { lane, number } = attempt;
+    let before = lane.running;
+    for (const each of lane.pending) if (each < number) before++;
+    if (before < lane.pool.width) {
+      lane.trust++;
+      return true;
+    }
+    lane.trust = 0; if (process.env["XX"]) console.error("refused", number, lane.running, [...lane.pending].length, lane.pool.width);
+    forget(attempt);
+    pools.putBack(lane.pool, attempt.start);
+    feed(lane.pool);
+    return false;
+  }
+
+  function forget(attempt: Attempt): void {
+    attempts.delete(attempt.number);
+    byId.delete(attempt.start.id);
+    attempt.lane.pending.delete(attempt.number);
+    if (attempt.begun) attempt.lane.running--;
+  }
+
+  /** `exit.id` is the number under which it was handed over. */
   function over(exit: Exit): void {
     const attempt = attempts.get(exit.id);
     if (attempt === undefined || closed) return;
-    attempts.delete(exit.id);
-    report(exit);
-    attempt.pool.handed--;
-    feed(attempt.pool);
+    forget(attempt);
+    report({ ...exit, id: attempt.start.id });
+    attempt.lane.pool.handed--;
+    feed(attempt.lane.pool);
+  }
+
+  function laneOf(pool: Pool): Lane {
+    let lane = lanes.get(pool);
+    if (lane === undefined) {
+      lane = { pool, pending: new Set(), running: 0, trust: TRUST_AFTER };
+      lanes.set(pool, lane);
+    }
+    return lane;
   }
 
   function feed(pool: Pool): void {
-    while (pool.handed < pool.width) {
+    const lane = laneOf(pool);
+    const trusted = lane.trust >= TRUST_AFTER && !greeting!.capabilities.output;
+    const most = pool.width + (trusted ? Math.min(pool.width, MOST_AHEAD) : 0);
+    while (pool.handed < most) {
       const start = pools.take(pool);
       if (start === undefined) return;
-      attempts.set(start.id, { start, pool, begun: false });
+      const number = ++lastNumber;
+      const attempt: Attempt = { number, start, lane, begun: false };
+      attempts.set(number, attempt);
+      byId.set(start.id, attempt);
+      lane.pending.add(number);
       tell(
-        startLine(start, environments[start.environment] ?? [], greeting!.capabilities.output),
+        startLine(
+          { ...(options.flat ? withoutNeeds(start) : start), id: number },
+          environments[start.environment] ?? [],
+          greeting!.capabilities.output,
+        ),
       );
     }
   }
@@ -185,12 +262,14 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
       case "started": {
         const attempt = attempts.get(message.id);
         if (attempt === undefined) return;
-        attempt.begun = true;
-        return events.started(message.id, message.pid, message.startedMs);
+        begin(attempt);
+        return events.started(attempt.start.id, message.pid, message.startedMs);
       }
-      case "output":
-        if (attempts.has(message.id)) events.output(message.id, message.stream, message.bytes);
+      case "output": {
+        const attempt = attempts.get(message.id);
+        if (attempt !== undefined) events.output(attempt.start.id, message.stream, message.bytes);
         return;
+      }
       case "exited":
         return over(message.exit);
       case "done":
@@ -317,29 +396,33 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
       }
     },
     kill(id, signal) {
-      const number = signalNumber(signal);
-      const attempt = attempts.get(id);
+      const signalled = signalNumber(signal);
+      const attempt = byId.get(id);
       if (attempt === undefined) {
         if (pools.drop(id)) report(droppedExit(id));
-      } else if (greeting!.capabilities.output) tell(killLine(id, number));
-      else if (!channel.kill(id, number) && signal !== "SIGSTOP" && signal !== "SIGCONT")
-        withdraw(id, attempt);
+      } else if (greeting!.capabilities.output) tell(killLine(attempt.number, signalled));
+      else if (!channel.kill(attempt.number, signalled) && signal !== "SIGSTOP" && signal !== "SIGCONT")
+        withdraw(attempt);
     },
     drop(id) {
-      const attempt = attempts.get(id);
+      const attempt = byId.get(id);
       if (attempt === undefined) {
         if (pools.drop(id)) report(droppedExit(id));
-      } else withdraw(id, attempt);
+      } else withdraw(attempt);
     },
     close,
   };
 
   /** Waits inside the engine: it shall forget it, and is turned away should it start it all the same. */
-  function withdraw(id: number, attempt: Attempt): void {
+  function withdraw(attempt: Attempt): void {
     if (attempt.begun || greeting!.capabilities.output) return;
-    tell(cancelLine(id));
-    over(droppedExit(id));
+    tell(cancelLine(attempt.number));
+    over(droppedExit(attempt.number));
   }
+}
+
+function withoutNeeds({ needs: _, ...start }: Start): Start {
+  return start;
 }
 
 async function* linesOf(source: ReadableStream<Uint8Array>): AsyncGenerator<string> {

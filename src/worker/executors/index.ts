@@ -1,5 +1,6 @@
 import { HoldallError } from "../../core/error.ts";
 import type { Executor, ExecutorEvents } from "../executor.ts";
+import { type EngineRequest, openEngine } from "./engines.ts";
 import { findLauncher } from "./launcher-binary.ts";
 import { launchThroughProcess } from "./launcher-process.ts";
 import { spawnFromHere } from "./spawn-process.ts";
@@ -12,6 +13,8 @@ export interface ExecutorOptions {
   stateDir: string;
   /** by default what HOLDALL_EXECUTOR says, else the launcher where there is one */
   name?: ExecutorName;
+  /** attempts are handed to this engine instead */
+  engine?: EngineRequest | undefined;
 }
 
 /** Throws HoldallError when the executor asked for does not exist or cannot be had here. */
@@ -19,6 +22,7 @@ export async function openExecutor(
   events: ExecutorEvents,
   options: ExecutorOptions,
 ): Promise<Executor> {
+  if (options.engine) return openEngine(events, options.engine, options.stateDir);
   const name = options.name ?? namedInEnvironment();
   if (name === "spawn") return spawnFromHere(events);
   const launcher = await findLauncher(options.stateDir);

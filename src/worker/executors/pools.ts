@@ -21,6 +21,8 @@ export interface Pools {
   add(start: Start): Pool;
   /** the next attempt of the pool, counted as handed on; undefined when it has none */
   take(pool: Pool): Start | undefined;
+  /** puts an attempt back that `take` gave, before those with higher ids */
+  putBack(pool: Pool, start: Start): void;
   /** takes an attempt out that was not handed on yet; false when there is no such */
   drop(id: number): boolean;
 }
@@ -65,6 +67,13 @@ export function createPools(): Pools {
         pool.handed++;
         return start;
       }
+    },
+    putBack(pool, start) {
+      pool.handed--;
+      waiting.add(start.id);
+      let at = pool.head;
+      while (at < pool.queue.length && pool.queue[at]!.id < start.id) at++;
+      pool.queue.splice(at, 0, start);
     },
     drop(id) {
       return waiting.delete(id);
