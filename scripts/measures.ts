@@ -254,13 +254,13 @@ export const MEASURES: readonly Measure[] = [
         digits: 3,
         most: 1.05,
       },
-      {
-        what: "the same against the best other rule, worst set, exact and estimated",
-        value: Math.max(exact.worst_against_best, estimated.worst_against_best),
+      ...[exact, estimated].map((sets) => ({
+        what: `makespan against the best other rule, worst set, ${sets === exact ? "exact" : "estimates off"}`,
+        value: sets.worst_against_best,
         unit: "",
         digits: 3,
         most: 1.02,
-      },
+      })),
     ],
   }),
 ];

@@ -15,15 +15,13 @@ const END = "<!-- end: measured -->";
 /** All of it, and one command. */
 const LIMIT_MS = 8 * 60_000;
 const COMMAND_LIMIT_MS = 3 * 60_000;
-/** How long we look at what others do before each command. */
-const LOOK_MS = 1000;
 
 export interface Outcome {
   readonly args: readonly string[];
   readonly figures: readonly Figure[];
   /** why there are no figures */
   readonly failure: string | null;
-  /** percent of all cores that others used just before */
+  /** percent of all cores that others used meanwhile */
   readonly busy: number;
 }
 
@@ -73,23 +71,13 @@ export function written(text: string, content: string): string {
   return `${text.slice(0, from + BEGIN.length)}\n\n${content}\n\n${text.slice(to)}`;
 }
 
-/** Cpu time of all cores since they started: what was used, and all. */
-function cpuTimes(): { used: number; all: number } {
-  let used = 0;
-  let all = 0;
-  for (const { times } of cpus()) {
-    const sum = times.user + times.nice + times.sys + times.irq + times.idle;
-    all += sum;
-    used += sum - times.idle;
-  }
-  return { used, all };
-}
-
-async function busyPercent(): Promise<number> {
-  const before = cpuTimes();
-  await Bun.sleep(LOOK_MS);
-  const after = cpuTimes();
-  return (100 * (after.used - before.used)) / Math.max(1, after.all - before.all);
+/** Milliseconds of all cores since they started: what was used, by other guests of this host too, and all. */
+function cpuTimes(): { usedMs: number; allMs: number } {
+  const [, ...fields] = readFileSync("/proc/stat", "utf8").split("\n")[0]!.split(/ +/);
+  // user, nice, system, idle, iowait, irq, softirq, steal; in hundredths of a second
+  const times = fields.slice(0, 8).map((ticks) => Number(ticks) * 10);
+  const allMs = times.reduce((sum, each) => sum + each, 0);
+  return { usedMs: allMs - times[3]! - times[4]!, allMs };
 }
 
 let running: Bun.Subprocess | null = null;
@@ -140,18 +128,33 @@ async function perform(
   folder: string,
   leftMs: number,
 ): Promise<Outcome> {
-  const full = within?.((leftMs - LOOK_MS) / 1000) ?? args;
+  const full = within?.(leftMs / 1000) ?? args;
   const used = isQuick ? quick : full;
   console.error(used.join(" "));
-  const busy = await busyPercent();
+  const before = cpuTimes();
+  const ownMs = ownCpuMs();
   try {
-    if (leftMs <= LOOK_MS) throw new Error("no time was left");
+    if (leftMs <= 0) throw new Error("no time was left");
     const limitMs = within ? leftMs : Math.min(leftMs, COMMAND_LIMIT_MS);
     const answer = await answerOf(used, folder, limitMs);
-    return { args: used, figures: figures(answer), failure: null, busy };
+    return { args: used, figures: figures(answer), failure: null, busy: busySince(before, ownMs) };
   } catch (error) {
-    return { args: used, figures: [], failure: (error as Error).message.split("\n")[0]!, busy };
+    const [failure] = (error as Error).message.split("\n");
+    return { args: used, figures: [], failure: failure!, busy: busySince(before, ownMs) };
   }
+}
+
+function busySince(before: ReturnType<typeof cpuTimes>, ownMs: number): number {
+  const { usedMs, allMs } = cpuTimes();
+  const others = usedMs - before.usedMs - (ownCpuMs() - ownMs);
+  return Math.max(0, (100 * others) / Math.max(1, allMs - before.allMs));
+}
+
+/** Of this process and of all it has started and seen end, with what those had started. */
+function ownCpuMs(): number {
+  const text = readFileSync("/proc/self/stat", "utf8");
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks) * 10, 0);
 }
 
 function machine(): string {

@@ -16,7 +16,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
@@ -76,8 +75,8 @@ def end(code):
             except OSError:
                 pass
         time.sleep(0.002)
-    if folder:
-        shutil.rmtree(folder, ignore_errors=True)
+    if folder and "/holdall-channel-" in folder:
+        shutil.rmtree(folder, ignore_errors=True)  # made by the Holdall worker, which may have had a kill -9
     os._exit(code)
 
 
@@ -179,6 +178,7 @@ def check_address(address):
 
 def start_engine(options):
     global folder
+    folder = os.path.dirname(options.context)
     import ray
 
     if not ray.__version__.startswith(WANTED):
@@ -188,14 +188,13 @@ def start_engine(options):
         check_address(options.address)
         ray.init(address=options.address, **common)
     else:
-        folder = tempfile.mkdtemp(prefix="holdall-ray-", dir="/tmp")  # sockets below it: the path has to be short
         ray.init(
             address="local",
             num_cpus=math.ceil(options.cpus),
             _memory=max(int(options.memory), 1),
             object_store_memory=OBJECT_STORE_BYTES,
             include_dashboard=False,
-            _temp_dir=folder,
+            _temp_dir=os.path.join(folder, "ray"),
             **common,
         )
         threading.Thread(target=watch, daemon=True).start()

@@ -5,13 +5,14 @@
 //
 // Each attempt is a Work Queue task whose command starts Holdall's launcher. The launcher and the context file are declared
 // as cached inputs, so Work Queue brings them to every worker once; an attempt's own files are used in place.
-// Unless --attach is given, one work_queue_worker is started here and ends with us.
+// Our files lie beside the context file. Unless --attach is given, one work_queue_worker is started here and ends with us.
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -126,7 +127,9 @@ void remove_tree(const std::string &path) {
 
 [[noreturn]] void end(int code) {
   end_descendants();
-  if (!folder.empty()) remove_tree(folder);
+  // Made by the Holdall worker, which may have had a kill -9.
+  std::string above = options.context.substr(0, options.context.rfind('/') + 1);
+  if (above.find("/holdall-channel-") != std::string::npos) remove_tree(above);
   _exit(code); // workers that are not ours see the connection end, and end what they run
 }
 
@@ -355,8 +358,8 @@ int main(int argc, char **argv) {
   signal(SIGPIPE, SIG_IGN);
   prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   read_options(argc, argv);
-  char name[] = "/tmp/holdall-workqueue-XXXXXX";
-  if (!mkdtemp(name)) give_up(std::string("mkdtemp: ") + strerror(errno));
+  std::string name = options.context.substr(0, options.context.rfind('/') + 1) + "workqueue";
+  if (mkdir(name.c_str(), 0700) < 0) give_up(name + ": " + strerror(errno));
   folder = name;
   if (chdir(folder.c_str()) < 0) give_up(std::string("chdir: ") + strerror(errno));
   input = link_attach_to_fd(0);

@@ -1,3 +1,4 @@
+import { appendDefinition } from "../core/append.ts";
 import type { WorkflowDefinition } from "../core/workflow.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 
@@ -19,4 +20,19 @@ export function withoutBodies(definition: WorkflowDefinition): WorkflowDefinitio
   return definition.blocks.map((block) =>
     block.kind === "explicit" ? { ...block, bodies: null } : block,
   );
+}
+
+/** A stored definition with `more` behind it, and which of its tasks (by number) were there before: for `replaceDefinition`. */
+export function withMore(
+  ledger: Ledger,
+  workflow: number,
+  more: WorkflowDefinition,
+  after: readonly number[],
+): { definition: WorkflowDefinition; mapping: Int32Array } {
+  const before = definitionWithBodies(ledger, workflow);
+  const definition = appendDefinition(before, more, after);
+  const mapping = Int32Array.from({ length: definition.taskCount }, (_, task) =>
+    task < before.taskCount ? task : -1,
+  );
+  return { definition, mapping };
 }

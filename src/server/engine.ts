@@ -3,7 +3,6 @@
  * that order is the durability promise. When the disk refuses, records and messages are held back together and tried again; nothing is
  * acknowledged or started meanwhile.
  */
-import { appendDefinition } from "../core/append.ts";
 import { HoldallError, toHoldallError } from "../core/error.ts";
 import { apply, type Core, type CoreConfig, createCore, decide } from "../core/core.ts";
 import {
@@ -29,7 +28,7 @@ import {
   type ToWorker,
 } from "../protocol/session.ts";
 import { explainFailures, lostRecord, withoutSuperseded } from "./finished-records.ts";
-import { definitionWithBodies, withoutBodies } from "./definition.ts";
+import { withMore, withoutBodies } from "./definition.ts";
 import { sendAll, type Session } from "./outbox.ts";
 import { definitionDigest } from "./identity.ts";
 import { LiveOutput } from "./live-output.ts";
@@ -180,11 +179,7 @@ export class Engine {
     records: readonly LedgerRecord[] = [],
   ): WorkflowRow {
     this.#refuseWhenFull();
-    const before = definitionWithBodies(this.ledger, id);
-    const definition = appendDefinition(before, more, after);
-    const mapping = Int32Array.from({ length: definition.taskCount }, (_, task) =>
-      task < before.taskCount ? task : -1,
-    );
+    const { definition, mapping } = withMore(this.ledger, id, more, after);
     const digest = definitionDigest(definition);
     // Whoever takes over the ledger now has to take up a workflow that had ended, too.
     const goesOn = { kind: "ended", workflow: id, atMs: null } as const;

@@ -111,6 +111,7 @@ test("tasks of an array are made of its template", () => {
       extraEnv: ["HOLDALL_WORKFLOW_ID=1", "HOLDALL_TASK=t_0", "HOLDALL_ATTEMPT=1", "V=v0"],
       captureStdout: true,
       captureStderr: false,
+      needs: { cpus: 1, memoryBytes: 0, gpus: 0, memoryLimitBytes: null },
     },
     expect.objectContaining({ id: 2, argv: ["c", "3"], pool: 1 }),
   ]);

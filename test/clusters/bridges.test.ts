@@ -45,7 +45,10 @@ for (const name of ENGINE_NAMES) {
     }> {
       const cwd = scratchDir();
       const script = "echo $$ >> pids; sleep 600 & echo $! >> pids; wait";
-      const document = { name: "long", tasks: [0, 1].map((i) => ({ name: `t${i}`, command: script })) };
+      const document = {
+        name: "long",
+        tasks: [0, 1].map((i) => ({ name: `t${i}`, command: script })),
+      };
       const holdall = start(cwd, ["run", spec(cwd, document), ...engine]);
       await until("both tasks run", () => linesOf(join(cwd, "pids")).length === 4, 90_000);
       const all = below(holdall.pid);
@@ -72,12 +75,20 @@ for (const name of ENGINE_NAMES) {
         name: "mixed",
         tasks: [
           { name: "flaky", command: "test $HOLDALL_ATTEMPT = 3", retries: 2 },
-          { name: "after", command: "echo done > after.txt", depends_on: ["flaky"], outputs: ["after.txt"] },
+          {
+            name: "after",
+            command: "echo done > after.txt",
+            depends_on: ["flaky"],
+            outputs: ["after.txt"],
+          },
           { name: "slow", command: "sleep 600", timeout: "300ms" },
           { name: "none", command: "true", outputs: ["absent.txt"] },
           { name: "absent", command: ["./no-such-command"] },
           { name: "killed", command: "kill -9 $$" },
-          { name: "binary", command: String.raw`printf '\000\377{"type":"exited","id":1}\n'; exit 3` },
+          {
+            name: "binary",
+            command: String.raw`printf '\000\377{"type":"exited","id":1}\n'; exit 3`,
+          },
           { name: "skipped", command: "true", depends_on: ["slow"] },
         ],
       };
@@ -85,7 +96,10 @@ for (const name of ENGINE_NAMES) {
       expect(report).toMatchObject({ code: 1, tasks: 8, succeeded: 2, failed: 5, skipped: 1 });
       const rows = await tasks(cwd);
       const outcomes = Object.fromEntries(
-        Object.values(rows).map((row) => [row.name, `${row.attempts} ${row.outcome} ${row.exit_code}`]),
+        Object.values(rows).map((row) => [
+          row.name,
+          `${row.attempts} ${row.outcome} ${row.exit_code}`,
+        ]),
       );
       expect(outcomes).toMatchObject({
         flaky: "3 ok 0",
@@ -123,7 +137,8 @@ for (const name of ENGINE_NAMES) {
         const { code, stderr } = await holdall.result;
         expect(code).toBe(1);
         expect(stderr).toContain(name);
-        if (which === "engine") expect(stderr).toContain(name === "ray" ? "raylet ended" : "signal 9");
+        if (which === "engine")
+          expect(stderr).toContain(name === "ray" ? "raylet ended" : "signal 9");
         await gone(all);
         const rows = await tasks(cwd);
         expect(Object.values(rows).map((row) => row.state)).toEqual(["ready", "ready"]);
@@ -132,31 +147,30 @@ for (const name of ENGINE_NAMES) {
   });
 }
 
-describe.skipIf(requires("workqueue", "sh scripts/setup --engines", engineParts("workqueue").found))(
-  "Work Queue workers of the user's",
-  () => {
-    test("started before the manager they wait, and a port that is taken is named", async () => {
-      const cwd = scratchDir();
-      const held = Bun.listen({ hostname: "0.0.0.0", port: 0, socket: { data() {} } });
-      const port = String(held.port);
-      const args = ["run", "--executor", "workqueue", "--wq-port", port, "--array", "0-3"];
-      const taken = await run(cwd, [...args, "--", "true"]);
-      expect(taken.code).toBe(5);
-      expect(taken.stderr).toContain(`port ${port} cannot be listened on`);
-      held.stop(true);
+describe.skipIf(
+  requires("workqueue", "sh scripts/setup --engines", engineParts("workqueue").found),
+)("Work Queue workers of the user's", () => {
+  test("started before the manager they wait, and a port that is taken is named", async () => {
+    const cwd = scratchDir();
+    const held = Bun.listen({ hostname: "0.0.0.0", port: 0, socket: { data() {} } });
+    const port = String(held.port);
+    const args = ["run", "--executor", "workqueue", "--wq-port", port, "--array", "0-3"];
+    const taken = await run(cwd, [...args, "--", "true"]);
+    expect(taken.code).toBe(5);
+    expect(taken.stderr).toContain(`port ${port} cannot be listened on`);
+    held.stop(true);
 
-      const worker = Bun.spawn(
-        ["work_queue_worker", "--cores", "2", "-t", "30", "-b", "1", "-s", cwd, "127.0.0.1", port],
-        { stdio: ["ignore", "ignore", "ignore"] },
-      );
-      try {
-        const { code, stderr } = await run(cwd, [...args, "--", "sh", "-c", "echo here > out.{i}"]);
-        expect(stderr).toContain(`Work Queue manager on port ${port}`);
-        expect(code).toBe(0);
-        expect(readdirSync(cwd).filter((each) => each.startsWith("out.")).length).toBe(4);
-      } finally {
-        worker.kill("SIGKILL");
-      }
-    });
-  },
-);
+    const worker = Bun.spawn(
+      ["work_queue_worker", "--cores", "2", "-t", "30", "-b", "1", "-s", cwd, "127.0.0.1", port],
+      { stdio: ["ignore", "ignore", "ignore"] },
+    );
+    try {
+      const { code, stderr } = await run(cwd, [...args, "--", "sh", "-c", "echo here > out.{i}"]);
+      expect(stderr).toContain(`Work Queue manager on port ${port}`);
+      expect(code).toBe(0);
+      expect(readdirSync(cwd).filter((each) => each.startsWith("out.")).length).toBe(4);
+    } finally {
+      worker.kill("SIGKILL");
+    }
+  });
+});

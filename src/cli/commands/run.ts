@@ -31,8 +31,8 @@ export const runCommand: Command<CliContext> = buildCommand<Flags, [string?], Cl
     const stateDir = stateDirOf(io, flags.stateDir);
     const request = await runRequest({ flags, target, verbatim, stateDir: stateDir.path, io });
     if (request.what.kind === "workflow") requireStateDir(stateDir);
-    const note = (text: string): void => {
-      if (flags.quiet !== true) io.stderr.write(`${text}\n`);
+    const note = (sentence: string): void => {
+      if (flags.quiet !== true) io.stderr.write(`${sentence}\n`);
     };
     const engine = engineOf(flags, request.offer, io, note);
     // Only now: a mistake in the document is told without loading what runs it.

@@ -30,20 +30,22 @@ export interface AttemptChannelEvents {
 }
 
 export interface AttemptChannel {
-  /** file that tells launchers where to connect; readable for this user only */
+  /** file that tells launchers where to connect, readable for this user only; the engine may put its files beside it */
   readonly context: string;
   /** false when it is not connected */
   kill(id: number, signal: number): boolean;
   /** ends every attempt that is connected, and what those that ended left behind; waits until it is gone */
   close(): Promise<void>;
+  /** removes the folder of the context file, with whatever the engine put there */
+  remove(): void;
 }
 
 const SECRET_LENGTH = 32;
 const PREAMBLE_LENGTH = SECRET_LENGTH + 10;
 /** A launcher that does not end in this time has a child that cannot die, or its host is gone. */
 const CLOSE_MS = 5000;
-/** Path length that the kernel allows for a Unix socket, less what we append. */
-const LONGEST_FOLDER = 80;
+/** Unix sockets have short paths (107 bytes), and those of Ray lie deep below our folder. */
+const LONGEST_FOLDER = 20;
 
 interface Peer {
   /** null until it has said who it is */
@@ -226,7 +228,13 @@ export function openAttemptChannel(events: AttemptChannelEvents, remote: boolean
         clearTimeout(late);
       }
       for (const listener of listeners) listener.stop(true);
-      rmSync(folder, { recursive: true, force: true });
+    },
+    remove() {
+      try {
+        rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+      } catch {
+        // What is dying still writes there: a temporary folder stays.
+      }
     },
   };
 }

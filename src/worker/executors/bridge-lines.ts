@@ -85,7 +85,12 @@ function readMessage(fields: Fields): FromBridge | null {
   switch (type) {
     case "started": {
       const { pid, started_ms } = fields;
-      return { type, id, pid: isCount(pid) ? pid : -1, startedMs: numberOr(started_ms, Date.now()) };
+      return {
+        type,
+        id,
+        pid: isCount(pid) ? pid : -1,
+        startedMs: numberOr(started_ms, Date.now()),
+      };
     }
     case "output": {
       const { stream, data } = fields;
@@ -96,7 +101,7 @@ function readMessage(fields: Fields): FromBridge | null {
     case "exited":
       return readExit(id, fields);
     case "done":
-      return { type, id, message: String(fields["message"] ?? "") };
+      return { type, id, message: textOr(fields["message"], "") };
     default:
       return null;
   }
@@ -144,6 +149,10 @@ function numberOr(value: unknown, otherwise: number): number {
   return typeof value === "number" && Number.isFinite(value) ? value : otherwise;
 }
 
+function textOr(value: unknown, otherwise: string): string {
+  return typeof value === "string" ? value : otherwise;
+}
+
 function fromBase64(text: string): Uint8Array | null {
   return /^[A-Za-z0-9+/]*={0,2}$/.test(text) ? Buffer.from(text, "base64") : null;
 }
@@ -160,20 +169,20 @@ export function startLine(start: Start, environment: readonly string[], whole: b
       }
     : {};
   const { cpus = 1, memoryBytes = 0, gpus = 0 } = start.needs ?? {};
-  return line({ type: "start", id: start.id, cpus, memory_bytes: memoryBytes, gpus, ...command });
+  return lineOf({ type: "start", id: start.id, cpus, memory_bytes: memoryBytes, gpus, ...command });
 }
 
 export function killLine(id: number, signal: number): string {
-  return line({ type: "kill", id, signal });
+  return lineOf({ type: "kill", id, signal });
 }
 
 /** Only ever for what has not begun, as far as we know. */
 export function cancelLine(id: number): string {
-  return line({ type: "cancel", id });
+  return lineOf({ type: "cancel", id });
 }
 
-export const CLOSE_LINE: string = line({ type: "close" });
+export const CLOSE_LINE: string = lineOf({ type: "close" });
 
-function line(value: object): string {
+function lineOf(value: object): string {
   return `${JSON.stringify(value)}\n`;
 }

@@ -132,9 +132,7 @@ describe.skipIf(launcher === undefined)("a bridge that starts launchers", () => 
     bridge.width(1, 2);
     const folder = mkdtempSync(join(tmpdir(), "holdall-bridge-"));
     const script = (i: number): string => `echo + ${i} >> log; sleep 0.02; echo - ${i} >> log`;
-    const ids = Array.from({ length: 12 }, (_, i) =>
-      bench.sh(script(i), { pool: 1, cwd: folder }),
-    );
+    const ids = Array.from({ length: 12 }, (_, i) => bench.sh(script(i), { pool: 1, cwd: folder }));
     await Promise.all(ids.map((id) => recorder.exit(id)));
     expect(recorder.exits.filter((exit) => exit.exitCode !== 0)).toEqual([]);
     const lines = readFileSync(join(folder, "log"), "utf8").trim().split("\n");

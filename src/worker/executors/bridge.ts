@@ -7,7 +7,7 @@
  * one attempt (an engine that starts it again is turned away), and no survivors.
  */
 import { HoldallError } from "../../core/error.ts";
-import type { Executor, ExecutorEvents, Exit, Start } from "../executor.ts";
+import type { Executor, ExecutorEvents, Exit, Needs, Start } from "../executor.ts";
 import { openAttemptChannel } from "./attempt-channel.ts";
 import {
   type BridgeHello,
@@ -51,6 +51,7 @@ const CLOSE_MS = 15_000;
 /** The exit of an attempt may be on its way to us when its engine already says that it is done. */
 const LATE_MS = 2000;
 const LINES_KEPT = 8;
+const ONE_CPU: Needs = { cpus: 1, memoryBytes: 0, gpus: 0, memoryLimitBytes: null };
 
 /** Attempts of a pool that the engine is given beyond those that may run, so that it need not wait for us between two. */
 const MOST_AHEAD = 64;
@@ -131,6 +132,7 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
     });
   } catch (error) {
     await channel.close();
+    channel.remove();
     throw new HoldallError("not_found", `${title} cannot be started: ${String(error)}`, {
       fix: "sh scripts/setup --engines",
       cause: error,
@@ -179,7 +181,7 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
       lane.trust++;
       return true;
     }
-    lane.trust = 0; if (process.env["XX"]) console.error("refused", number, lane.running, [...lane.pending].length, lane.pool.width);
+    lane.trust = 0;
     forget(attempt);
     pools.putBack(lane.pool, attempt.start);
     feed(lane.pool);
@@ -226,7 +228,7 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
       lane.pending.add(number);
       tell(
         startLine(
-          { ...(options.flat ? withoutNeeds(start) : start), id: number },
+          { ...(options.flat ? { ...start, needs: ONE_CPU } : start), id: number },
           environments[start.environment] ?? [],
           greeting!.capabilities.output,
         ),
@@ -328,6 +330,7 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
     // What is left of the engine, if it is of our making.
     signalGroup(child.pid, "SIGKILL");
     await channel.close();
+    channel.remove();
     await Promise.race([listening, Bun.sleep(LATE_MS)]);
     const how = child.signalCode ?? `exit code ${child.exitCode}`;
     const words = said.length === 0 ? "" : `: ${said.join(" | ")}`;
@@ -348,6 +351,7 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
       await child.exited;
       clearTimeout(late);
       await channelClosed;
+      channel.remove();
     }
     await running;
   }
@@ -401,7 +405,11 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
       if (attempt === undefined) {
         if (pools.drop(id)) report(droppedExit(id));
       } else if (greeting!.capabilities.output) tell(killLine(attempt.number, signalled));
-      else if (!channel.kill(attempt.number, signalled) && signal !== "SIGSTOP" && signal !== "SIGCONT")
+      else if (
+        !channel.kill(attempt.number, signalled) &&
+        signal !== "SIGSTOP" &&
+        signal !== "SIGCONT"
+      )
         withdraw(attempt);
     },
     drop(id) {
@@ -419,10 +427,6 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
     tell(cancelLine(attempt.number));
     over(droppedExit(attempt.number));
   }
-}
-
-function withoutNeeds({ needs: _, ...start }: Start): Start {
-  return start;
 }
 
 async function* linesOf(source: ReadableStream<Uint8Array>): AsyncGenerator<string> {

@@ -96,7 +96,9 @@ function attaches({ port, project, passwordFile, rayAddress }: EngineRequest): b
 }
 
 /** Bridges find programs as the user does; variables of ours, credentials among them, are not for engines. */
-function bridgeEnvironment(from: Readonly<Record<string, string | undefined>>): Record<string, string> {
+function bridgeEnvironment(
+  from: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
   const environment: Record<string, string> = {};
   for (const [name, value] of Object.entries(from))
     if (value !== undefined && !name.startsWith("HOLDALL_")) environment[name] = value;

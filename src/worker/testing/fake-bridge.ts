@@ -7,8 +7,10 @@
  *   garbage   says something else instead
  * While it runs, a command whose first word is one of these makes it misbehave: `say LINE`, `die`, `lose`.
  */
-const [, , behaviour = "run", launcher = ""] = process.argv;
-const context = process.argv[process.argv.indexOf("--context") + 1] ?? "";
+import { argv as words } from "node:process";
+
+const [, , behaviour = "run", launcher = ""] = words;
+const context = words[words.indexOf("--context") + 1] ?? "";
 const say = (value: object): void => console.log(JSON.stringify(value));
 
 interface StartLine {
@@ -24,7 +26,7 @@ const children = new Map<number, Bun.Subprocess>();
 
 async function run(line: StartLine): Promise<void> {
   const { id, argv } = line;
-  if (argv[0] === "say") return void console.log(argv[1]?.replace("ID", String(id)));
+  if (argv[0] === "say") return console.log(argv[1]?.replace("ID", String(id)));
   if (argv[0] === "lose") return say({ type: "done", id, message: "its node went away" });
   if (argv[0] === "die") {
     console.error("the engine exploded");
