@@ -23,6 +23,7 @@ WANTED = "2.58."
 PR_SET_CHILD_SUBREAPER = 36
 OBJECT_STORE_BYTES = 80 * 1024 * 1024  # nothing of ours goes through it; the least that Ray takes is 75 MiB
 CONNECT_SECONDS = 5
+COLLECT_SECONDS = 0.1
 WATCH_SECONDS = 0.25
 MOST_SHOWN = 400
 
@@ -136,17 +137,24 @@ class Driver:
             if memory > 0:
                 wanted["memory"] = memory
             variant = self.variants[key] = self.remote.options(**wanted)
-        ref = variant.remote(self.launcher, self.copy, self.path, self.context, number)
-        self.refs[number] = ref
-        ref.future().add_done_callback(lambda future: self.done(number, future))
+        self.refs[number] = variant.remote(self.launcher, self.copy, self.path, self.context, number)
 
-    def done(self, number, future):
-        self.refs.pop(number, None)
-        try:
-            message = future.result()
-        except BaseException as error:  # a worker or a node that died, or a cancel
-            message = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        say(type="done", id=number, message=message[:MOST_SHOWN])
+    def collect(self):
+        """Launchers tell how attempts end, and at once; what Ray has to say matters where they did not."""
+        while True:
+            time.sleep(COLLECT_SECONDS)
+            numbers = {ref: number for number, ref in list(self.refs.items())}
+            if not numbers:
+                continue
+            ready, _ = self.ray.wait(list(numbers), num_returns=len(numbers), timeout=0)
+            for ref in ready:
+                number = numbers[ref]
+                try:
+                    message = self.ray.get(ref)
+                except BaseException as error:  # a worker or a node that died, or a cancel
+                    message = f"{type(error).__name__}: {' '.join(str(error).split())}"
+                self.refs.pop(number, None)
+                say(type="done", id=number, message=message[:MOST_SHOWN])
 
     def cancel(self, number):
         ref = self.refs.get(number)
@@ -202,6 +210,7 @@ def start_engine(options):
     if not options.address:
         warm = ray.remote(num_cpus=1)(lambda: None)
         ray.get([warm.remote() for _ in range(math.ceil(options.cpus))])
+    threading.Thread(target=driver.collect, daemon=True).start()
     return ray, driver
 
 

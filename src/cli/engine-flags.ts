@@ -31,7 +31,7 @@ export const ENGINE_FLAGS: {
     kind: "enum",
     values: ["process", "workqueue", "ray"],
     optional: true,
-    brief: "run tasks as processes here (default), or hand them to another engine",
+    brief: "what executes tasks: processes here, or another engine",
   },
   wqPort: flag(integerFrom(0), "PORT", "Work Queue workers of yours connect here (0 = any port)"),
   wqProject: flag(text, "NAME", "Work Queue workers of yours find it by this project name"),

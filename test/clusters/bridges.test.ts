@@ -1,7 +1,7 @@
 // `--executor workqueue|ray` as a user meets it: workflows, faults, and nothing left behind.
 
 import { describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { ENGINE_NAMES, engineParts } from "../../src/worker/executors/engines.ts";
 import { isAlive, linesOf, run, runReport, spec, start, tasks, until } from "../support/holdall.ts";
@@ -173,4 +173,89 @@ describe.skipIf(
       worker.kill("SIGKILL");
     }
   });
+
+  test("a worker that is killed loses its attempts, which run again on another", async () => {
+    const cwd = scratchDir();
+    const free = Bun.listen({ hostname: "0.0.0.0", port: 0, socket: { data() {} } });
+    const port = String(free.port);
+    free.stop(true);
+    const worker = (): Bun.Subprocess =>
+      Bun.spawn(
+        ["work_queue_worker", "--cores", "2", "-t", "30", "-b", "1", "-s", cwd, "127.0.0.1", port],
+        { stdio: ["ignore", "ignore", "ignore"] },
+      );
+    const script = "test $HOLDALL_ATTEMPT = 2 || { sleep 600 & echo $$ $! >> pids; wait; exit 9; }";
+    const args = ["--executor", "workqueue", "--wq-port", port, "--cpus", "2", "--array", "0-1"];
+    const first = worker();
+    let second: Bun.Subprocess | null = null;
+    const holdall = start(cwd, ["run", ...args, "--", "sh", "-c", script]);
+    try {
+      await until("both run", () => linesOf(join(cwd, "pids")).length === 2, 30_000);
+      first.kill("SIGKILL");
+      second = worker();
+      expect((await holdall.result).code).toBe(0);
+      const pids = linesOf(join(cwd, "pids")).flatMap((line) => line.split(" ").map(Number));
+      expect(pids.filter(isAlive)).toEqual([]);
+      expect(Object.values(await tasks(cwd)).map((row) => row.attempts)).toEqual([2, 2]);
+    } finally {
+      first.kill("SIGKILL");
+      second?.kill("SIGKILL");
+      holdall.kill("SIGKILL");
+    }
+  });
 });
+
+describe.skipIf(requires("ray", "sh scripts/setup --engines", engineParts("ray").found))(
+  "a Ray cluster of the user's",
+  () => {
+    test("is attached to and goes on afterwards; one that is not there is named at once", async () => {
+      const cwd = scratchDir();
+      const free = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+      const address = `127.0.0.1:${free.port}`;
+      free.stop(true);
+      const args = ["run", "--executor", "ray", "--ray-address", address, "--cpus", "2"];
+      const absent = await run(cwd, [...args, "--", "true"]);
+      expect(absent.code).toBe(5);
+      expect(absent.stderr).toContain(`no Ray cluster answers at ${address}`);
+
+      const folder = mkdtempSync("/tmp/holdall-test-"); // sockets below it: the path has to be short
+      const head = Bun.spawn(
+        [
+          join(root, ".venv/ray/bin/ray"),
+          "start",
+          "--head",
+          `--port=${free.port}`,
+          "--num-cpus=2",
+          "--include-dashboard=false",
+          "--object-store-memory=80000000",
+          `--temp-dir=${folder}`,
+          "--block",
+        ],
+        {
+          detached: true,
+          stdio: ["ignore", "ignore", "ignore"],
+          env: { ...process.env, RAY_USAGE_STATS_ENABLED: "0" },
+        },
+      );
+      try {
+        await until(
+          "the cluster answers",
+          async () => (await run(cwd, [...args, "--", "true"])).code === 0,
+          90_000,
+        );
+        const again = await runReport(cwd, [...args, "--array", "0-9", "--", "echo", "{i}"]);
+        expect(again).toMatchObject({ code: 0, succeeded: 10 });
+        expect(below(head.pid).some((each) => each.name.startsWith("raylet"))).toBe(true);
+      } finally {
+        for (const { pid } of [...below(head.pid), { pid: head.pid }])
+          try {
+            process.kill(pid, "SIGKILL");
+          } catch {
+            // Died with what it belonged to.
+          }
+        await head.exited;
+        rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+      }
+    });
+  },
+);

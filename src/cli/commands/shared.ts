@@ -90,7 +90,7 @@ export const ACCEPT_LOSS_FLAG: HiddenToggle = {
 export const ACCESS_FLAG: ValueFlag<string> = flag(
   text,
   "FILE",
-  "the server's access file (HOLDALL_ACCESS; default: the state directory's)",
+  "the server's access file; default: the state directory's",
 );
 
 /** Milliseconds; for tests and unusual networks, so it is not shown. */
@@ -180,7 +180,7 @@ export const POLICY_FLAGS: {
     kind: "enum",
     values: ["continue", "stop"],
     optional: true,
-    brief: "stop: the first failed task ends the workflow",
+    brief: "stop: the first failed task ends all",
   },
   age: flag(seconds, "TIME", "tasks that waited so long pass the next higher priority (10m)"),
   priority: flag(priorityValue, "N", "against other workflows: higher first (default 0)"),
@@ -198,7 +198,7 @@ export function captureFlag(stream: "stdout" | "stderr"): CaptureFlag {
     kind: "enum",
     values: ["capture", "none"],
     optional: true,
-    brief: `what tasks write to ${stream}: kept (default) or dropped`,
+    brief: `what tasks write to ${stream}: kept or dropped`,
   };
 }
 

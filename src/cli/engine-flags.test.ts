@@ -1,0 +1,37 @@
+import { expect, test } from "bun:test";
+import type { Offer } from "../protocol/session.ts";
+import { type EngineFlags, engineOf } from "./engine-flags.ts";
+
+const offer: Offer = {
+  cpus: 3,
+  memoryBytes: 1000,
+  diskBytes: 0,
+  gpus: 0,
+  maxParallel: null,
+  timeLimitSeconds: null,
+  scheduler: null,
+};
+const of = (flags: EngineFlags): ReturnType<typeof engineOf> =>
+  engineOf(flags, offer, { cwd: "/" }, () => {});
+
+test("processes by default; an engine gets what is offered", () => {
+  expect(of({})).toBeUndefined();
+  expect(of({ executor: "process" })).toBeUndefined();
+  expect(of({ executor: "workqueue", wqPort: 0 })).toMatchObject({
+    name: "workqueue",
+    cpus: 3,
+    memoryBytes: 1000,
+    port: 0,
+  });
+  expect(of({ executor: "ray", rayAddress: "h:1" })).toMatchObject({ rayAddress: "h:1" });
+});
+
+test("what belongs to another engine is refused, with what to do", () => {
+  expect(() => of({ wqPort: 1 })).toThrow(
+    "--wq-port is for --executor workqueue, and the executor is process",
+  );
+  expect(() => of({ executor: "ray", wqProject: "p" })).toThrow("--wq-project is for");
+  expect(() => of({ executor: "workqueue", rayAddress: "x:1" })).toThrow("--ray-address is for");
+  expect(() => of({ executor: "workqueue", wqPort: 70_000 })).toThrow("70000 is no port");
+  expect(() => of({ executor: "workqueue", wqPassword: "no/such" })).toThrow("/no/such");
+});
