@@ -51,7 +51,12 @@ export async function openEngine(
   const { path, found } = engineParts(name);
   const launcher = await findLauncher(stateDir);
   if (!found || launcher === null) {
-    const what = launcher === null ? "the launcher is not built" : `${path} is not there`;
+    const what =
+      launcher === null
+        ? "the launcher is not built"
+        : root === "/"
+          ? "the single executable carries no bridges"
+          : `${path} is not there`;
     await launcher?.release();
     throw new HoldallError("not_found", `the executor ${name} is not installed: ${what}`, {
       fix: `${INSTALL} (in a clone of Holdall)`,
