@@ -30,7 +30,7 @@ import { breaker, judgeFailure, NO_FAILURES } from "./faults.ts";
 import { cancel } from "./control.ts";
 import { policyOf } from "./policy-of.ts";
 import { dismissSpare, forgetSpare, isSpare, promoteSpare, swapSpare } from "./spares.ts";
-import { watchedEnded, watchTask } from "./watch.ts";
+import { watchedClosed, watchedEnded, watchTask } from "./watch.ts";
 import { classOf, derive, makeReady, ownAttempt, propagate, setState } from "./tasks.ts";
 
 /**
@@ -489,6 +489,7 @@ function fail(
     if (larger) putBack(core, tasks, task);
     else {
       setState(tasks, task, FAILED);
+      watchedClosed(tasks, task);
       propagate(tasks, task, core.sink);
     }
     return { accepted: !larger, reason: text };
@@ -509,6 +510,7 @@ function fail(
   const reason = policy.retries > 0 || policy.faults ? judgement.reason : null;
   if (judgement.verdict === "fail") {
     setState(tasks, task, FAILED);
+    watchedClosed(tasks, task);
     propagate(tasks, task, core.sink);
     return { accepted: true, reason: outcome === "worker_lost" ? judgement.reason : reason };
   }

@@ -3,6 +3,7 @@ import type { Core } from "./core.ts";
 import { checkEnded } from "./core.ts";
 import { downstream } from "./graph.ts";
 import { BLOCKED, CANCELED, FAILED, isTerminal, READY, SKIPPED } from "./states.ts";
+import { watchedClosed } from "./watch.ts";
 import { dismissSpare } from "./spares.ts";
 import { derive, leaveReady, ownAttempt, propagate, setState } from "./tasks.ts";
 
@@ -32,6 +33,7 @@ export function cancel(
       kills.set(owner, kill);
     }
     dismissSpare(core, tasks, task, "canceled");
+    watchedClosed(tasks, task);
     setState(tasks, task, CANCELED);
     canceled.push(task);
   };

@@ -99,6 +99,18 @@ describe("fast abort", () => {
     expect(handed(core.finish([long], "preempted"))).toMatchObject([{ task: 10, attempt: 2 }]);
   });
 
+  test("what an aborted task taught is dropped when it fails or is canceled", () => {
+    for (const end of ["fail", "cancel"] as const) {
+      const { core, long } = nearTheEnd({ fastAbort: 3 });
+      core.later(60_000);
+      const { open } = core.tasks.classes[0]!.category.watch!.trust;
+      expect(open.size).toBe(1);
+      if (end === "fail") core.finish([long], "exit");
+      else core.cancel([10]);
+      expect(open.size).toBe(0);
+    }
+  });
+
   test("nobody asked for it, nothing happens", () => {
     const { core } = nearTheEnd({});
     expect(core.later(3_600_000)).toEqual([]);

@@ -16,6 +16,7 @@ import {
   mayAbort,
   nearTail,
   noteAborted,
+  noteClosed,
   noteSucceeded,
   speculateAfterUs,
 } from "./stragglers.ts";
@@ -159,6 +160,12 @@ export function watchedEnded(
   if (!watch) return;
   noteSucceeded(watch.trust, task, wallUs);
   noteGood(core.suspicion, worker);
+}
+
+/** A task failed or was canceled: its earlier aborts teach nothing, and must not be kept waiting for a verdict. */
+export function watchedClosed(tasks: Tasks, task: number): void {
+  const { watch } = classOf(tasks, task).category;
+  if (watch) noteClosed(watch.trust, task);
 }
 
 /** With outputs written in place two attempts could harm each other, unless the task says that they do not. */

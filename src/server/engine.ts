@@ -208,11 +208,6 @@ export class Engine {
     return this.core.workflows.get(id);
   }
 
-  /** Replaces what is known of a row after the ledger changed it. */
-  setRow(row: WorkflowRow): void {
-    this.#rows.set(row.id, row);
-  }
-
   // ---- workers
 
   /**
