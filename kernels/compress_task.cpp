@@ -8,6 +8,7 @@
 #include <optional>
 #include <stdexcept>
 
+#include "build_id.hpp"
 #include "codec.hpp"
 #include "failure.hpp"
 #include "generate.hpp"
@@ -160,6 +161,7 @@ int run(const Options& options) {
   field("sha256", "\"" + sha256 + "\"");
   if (options.hash_input) field("input_sha256", "\"" + input_sha256 + "\"");
   field("max_abs_error", max_abs_error);
+  field("binary", "\"" + build_id() + "\"");
   line += "}\n";
 
   // Everything is on disk before anything gets its name, and the stats come last: where they are,

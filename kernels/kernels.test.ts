@@ -114,7 +114,7 @@ describe("stats", () => {
     const stats = JSON.parse(readFileSync(join(dir, "s.json"), "utf8")) as Stats;
     expect(Object.keys(stats).join(" ")).toBe(
       "codec library_version seed n bytes_in bytes_out ratio " +
-        "generate_ms compress_ms total_ms sha256 max_abs_error",
+        "generate_ms compress_ms total_ms sha256 max_abs_error binary",
     );
     const output = readFileSync(join(dir, "o.zfp"));
     expect(stats).toMatchObject({ codec: "zfp", seed: 5, n: 1000, bytes_in: 4000 });

@@ -2,6 +2,7 @@
 // SLOTS at a time: the floor that `holdall bench spawn` compares with.
 //
 //   spawn_floor TASKS SLOTS [--] [CMD [ARG...]]      (default command: /bin/true)
+//   spawn_floor --bag FILE SLOTS                      (each task: how many words, then the words, each ending in NUL)
 //
 // One line of JSON; exit 1 if a child did not start or did not exit 0, 2 for bad arguments.
 // No library: c++ -O2 -std=c++17 -o spawn_floor spawn_floor.cpp
@@ -18,8 +19,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <string_view>
+#include <vector>
 
 extern char** environ;
 
@@ -27,7 +31,8 @@ namespace {
 
 [[noreturn]] void usage(const std::string& message) {
   std::fprintf(stderr,
-               "spawn_floor: %s; usage: spawn_floor TASKS SLOTS [--] [CMD [ARG...]]\n",
+               "spawn_floor: %s; usage: spawn_floor TASKS SLOTS [--] [CMD [ARG...]], or "
+               "spawn_floor --bag FILE SLOTS\n",
                message.c_str());
   std::exit(2);
 }
@@ -56,18 +61,69 @@ std::string resolve(const std::string& command) {
   return command;
 }
 
+struct Task {
+  std::string program;
+  std::vector<char*> argv;  // into the bag's text, and a null
+};
+
+std::string read_bag(const char* path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  if (!file) usage(std::string("cannot read --bag ") + path);
+  return text;
+}
+
+std::vector<Task> parse_bag(std::string& text) {
+  std::vector<Task> tasks;
+  std::string last, program;
+  std::size_t at = 0;
+  const auto word = [&]() -> char* {
+    const std::size_t end = text.find('\0', at);
+    if (end == std::string::npos) usage("--bag ends within a task");
+    char* start = text.data() + at;
+    at = end + 1;
+    return start;
+  };
+  while (at < text.size()) {
+    Task task;
+    const long words = parse_count("a number of words in --bag", word());
+    for (long i = 0; i < words; ++i) task.argv.push_back(word());
+    task.argv.push_back(nullptr);
+    if (last != task.argv[0] || program.empty()) program = resolve(last = task.argv[0]);
+    task.program = program;
+    tasks.push_back(std::move(task));
+  }
+  if (tasks.empty()) usage("--bag is empty");
+  return tasks;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc < 3) usage("TASKS and SLOTS are needed");
-  const long tasks = parse_count("TASKS", argv[1]);
-  const long slots = parse_count("SLOTS", argv[2]);
-  int first = 3;
-  if (first < argc && std::strcmp(argv[first], "--") == 0) ++first;
-  char default_command[] = "/bin/true";
-  char* default_argv[] = {default_command, nullptr};
-  char** command = first < argc ? argv + first : default_argv;
-  const std::string program = resolve(command[0]);
+  long tasks = 0, slots = 0;
+  std::string text;
+  std::vector<Task> bag;
+  if (std::strcmp(argv[1], "--bag") == 0) {
+    if (argc != 4) usage("--bag takes a file and SLOTS");
+    text = read_bag(argv[2]);
+    bag = parse_bag(text);
+    tasks = static_cast<long>(bag.size());
+    slots = parse_count("SLOTS", argv[3]);
+  } else {
+    tasks = parse_count("TASKS", argv[1]);
+    slots = parse_count("SLOTS", argv[2]);
+    int first = 3;
+    if (first < argc && std::strcmp(argv[first], "--") == 0) ++first;
+    static char default_command[] = "/bin/true";
+    Task task;
+    if (first < argc) task.argv.assign(argv + first, argv + argc);
+    else task.argv.push_back(default_command);
+    task.argv.push_back(nullptr);
+    task.program = resolve(task.argv[0]);
+    bag.push_back(std::move(task));
+  }
+  const bool one_command = bag.size() == 1;
 
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
@@ -79,17 +135,23 @@ int main(int argc, char** argv) {
 
   long started = 0, running = 0, failed = 0;
   int first_error = 0;
+  const char* refused = nullptr;
   const auto start = std::chrono::steady_clock::now();
   while (started < tasks || running > 0) {
     if (started < tasks && running < slots) {
       pid_t pid = 0;
+      const Task& task = bag[one_command ? 0 : static_cast<std::size_t>(started)];
       ++started;
-      const int error = ::posix_spawn(&pid, program.c_str(), &actions, nullptr, command, environ);
+      const int error = ::posix_spawn(&pid, task.program.c_str(), &actions, nullptr,
+                                      task.argv.data(), environ);
       if (error == 0) {
         ++running;
       } else {
         ++failed;
-        if (first_error == 0) first_error = error;
+        if (first_error == 0) {
+          first_error = error;
+          refused = task.argv[0];
+        }
       }
       continue;
     }
@@ -106,7 +168,7 @@ int main(int argc, char** argv) {
   posix_spawn_file_actions_destroy(&actions);
 
   if (first_error != 0) {
-    std::fprintf(stderr, "spawn_floor: cannot start %s: %s\n", command[0],
+    std::fprintf(stderr, "spawn_floor: cannot start %s: %s\n", refused,
                  std::strerror(first_error));
   }
   std::printf("{\"tasks\":%ld,\"slots\":%ld,\"seconds\":%.6f,\"per_second\":%.1f,\"failed\":%ld}\n",

@@ -2,6 +2,7 @@
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { release } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { ENGINE_NAMES, engineNamed } from "../worker/executors/engines.ts";
 import { detectOffer, type Machine } from "./offer.ts";
 import { bytes, plural } from "./output/units.ts";
 
@@ -163,24 +164,29 @@ function toolChecks(deps: DoctorDeps): Check[] {
 }
 
 function engineChecks(deps: DoctorDeps): Check[] {
-  const engine = (name: string, program: string, fix: string): Check => {
-    const path = deps.which(program);
-    return check(name, "optional", path !== null, path ?? "not installed", fix);
-  };
-  /** Engines for --executor: what of ours drives them, and their own program where the user's is taken. */
-  const bridged = (name: string, part: string, program: string | null): Check => {
-    const path = deps.clone === null ? null : join(deps.clone, part);
-    const built = path !== null && deps.exists(path);
-    const here = built && (program === null || deps.which(program) !== null);
-    const found = here ? path : built ? `${program} is not on the PATH` : "not installed";
-    const fix = deps.clone === null ? "only from a clone of Holdall" : "sh scripts/setup --engines";
-    return check(name, "optional", here, found, fix);
-  };
+  /** Engines for --executor: what of ours drives them, and their own programs. */
+  const bridged = ENGINE_NAMES.map((name) => {
+    const { title, parts, programs, install } = engineNamed(name);
+    const paths = parts.map((part) => (deps.clone === null ? null : join(deps.clone, part)));
+    const built = paths.every((path) => path !== null && deps.exists(path));
+    const absent = programs.find((program) => deps.which(program) === null);
+    const ok = built && absent === undefined;
+    const found = ok ? paths[0] : built ? `${absent} is not on the PATH` : "not installed";
+    const fix = deps.clone === null ? "only from a clone of Holdall" : install;
+    return check(title.toLowerCase(), "optional", ok, found ?? "", fix);
+  });
+  const others = (
+    [
+      ["slurm", "sbatch", apt("slurm-wlm")],
+      ["htcondor", "condor_submit", "see https://htcondor.org/downloads"],
+    ] as const
+  ).filter(([name]) => !bridged.some((each) => each.name === name));
   return [
-    engine("slurm", "sbatch", apt("slurm-wlm")),
-    engine("htcondor", "condor_submit", "see https://htcondor.org/downloads"),
-    bridged("work queue", "build/bridges/holdall-workqueue", "work_queue_worker"),
-    bridged("ray", ".venv/ray/bin/ray", null),
+    ...others.map(([name, program, fix]) => {
+      const path = deps.which(program);
+      return check(name, "optional", path !== null, path ?? "not installed", fix);
+    }),
+    ...bridged,
   ];
 }
 

@@ -2,49 +2,45 @@
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Offer } from "../protocol/session.ts";
-import type { EngineRequest } from "../worker/executors/engines.ts";
-import { flag, integerFrom, text, type ValueFlag } from "./commands/shared.ts";
+import type { EngineFlag } from "../worker/executors/engines/engine.ts";
+import {
+  ENGINE_NAMES,
+  type EngineFlagName,
+  engineNamed,
+  type EngineName,
+  type EngineRequest,
+} from "../worker/executors/engines.ts";
+import { flag, text, type ValueFlag } from "./commands/shared.ts";
 import type { Io } from "./io.ts";
 import { usage } from "./usage.ts";
 
-export interface EngineFlags {
-  executor?: "process" | "workqueue" | "ray" | undefined;
-  wqPort?: number | undefined;
-  wqProject?: string | undefined;
-  wqPassword?: string | undefined;
-  rayAddress?: string | undefined;
-}
+export type EngineFlags = {
+  executor?: "process" | EngineName | undefined;
+} & { [Name in EngineFlagName]?: string | undefined };
 
 export const ENGINE_FLAGS: {
   readonly executor: {
     readonly kind: "enum";
-    readonly values: readonly ["process", "workqueue", "ray"];
+    readonly values: readonly ("process" | EngineName)[];
     readonly optional: true;
     readonly brief: string;
   };
-  readonly wqPort: ValueFlag<number>;
-  readonly wqProject: ValueFlag<string>;
-  readonly wqPassword: ValueFlag<string>;
-  readonly rayAddress: ValueFlag<string>;
-} = {
+} & { readonly [Name in EngineFlagName]: ValueFlag<string> } = {
   executor: {
     kind: "enum",
-    values: ["process", "workqueue", "ray"],
+    values: ["process", ...ENGINE_NAMES],
     optional: true,
     brief: "what executes tasks: processes here, or another engine",
   },
-  wqPort: flag(integerFrom(0), "PORT", "Work Queue workers of yours connect here (0 = any port)"),
-  wqProject: flag(text, "NAME", "Work Queue workers of yours find it by this project name"),
-  wqPassword: flag(text, "FILE", "the password those Work Queue workers have"),
-  rayAddress: flag(text, "ADDR", "the Ray cluster to attach to, such as HOST:6379"),
+  ...flagsOfEngines(),
 };
 
-const BELONGS = {
-  wqPort: "workqueue",
-  wqProject: "workqueue",
-  wqPassword: "workqueue",
-  rayAddress: "ray",
-} as const;
+function flagsOfEngines(): { [Name in EngineFlagName]: ValueFlag<string> } {
+  const all = ENGINE_NAMES.flatMap((name) => Object.entries(engineNamed(name).flags));
+  return Object.fromEntries(
+    all.map(([key, { placeholder, brief }]) => [key, flag(text, placeholder, brief)]),
+  ) as { [Name in EngineFlagName]: ValueFlag<string> };
+}
 
 /** Undefined: attempts run as processes of this worker. Throws usage errors. */
 export function engineOf(
@@ -53,31 +49,38 @@ export function engineOf(
   io: Pick<Io, "cwd">,
   note: (text: string) => void,
 ): EngineRequest | undefined {
-  const name = flags.executor ?? "process";
-  for (const key of Object.keys(BELONGS) as (keyof typeof BELONGS)[]) {
-    if (flags[key] === undefined || BELONGS[key] === name) continue;
-    const option = `--${key.replace(/[A-Z]/, (letter) => `-${letter.toLowerCase()}`)}`;
-    throw usage(
-      `${option} is for --executor ${BELONGS[key]}, and the executor is ${name}`,
-      `give --executor ${BELONGS[key]}, or leave ${option}`,
-    );
+  const chosen = flags.executor ?? "process";
+  const given: Record<string, string> = {};
+  for (const name of ENGINE_NAMES) {
+    for (const [key, described] of Object.entries(engineNamed(name).flags)) {
+      const value = flags[key as EngineFlagName];
+      if (value === undefined) continue;
+      const option = `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+      if (name !== chosen)
+        throw usage(
+          `${option} is for --executor ${name}, and the executor is ${chosen}`,
+          `give --executor ${name}, or leave ${option}`,
+        );
+      given[key] = valueOf(option, value, described, io.cwd);
+    }
   }
-  if (name === "process") return undefined;
-  if (flags.wqPort !== undefined && flags.wqPort > 65_535)
-    throw usage(`--wq-port: ${flags.wqPort} is no port`, "give one from 1 to 65535, or 0 for any");
-  const passwordFile =
-    flags.wqPassword === undefined ? undefined : resolve(io.cwd, flags.wqPassword);
-  if (passwordFile !== undefined && statSync(passwordFile, { throwIfNoEntry: false }) === undefined)
-    throw usage(`--wq-password: there is no file ${passwordFile}`, "write the password to it");
+  if (chosen === "process") return undefined;
   return {
-    name,
+    name: chosen,
     cpus: offer.cpus,
     memoryBytes: offer.memoryBytes,
     maxParallel: offer.maxParallel,
-    port: flags.wqPort,
-    project: flags.wqProject,
-    passwordFile,
-    rayAddress: flags.rayAddress,
+    given,
     note,
   };
+}
+
+function valueOf(option: string, value: string, { kind }: EngineFlag, cwd: string): string {
+  if (kind === "port" && (!/^\d{1,5}$/.test(value) || Number(value) > 65_535))
+    throw usage(`${option}: ${value} is no port`, "give one from 1 to 65535, or 0 for any");
+  if (kind !== "file") return value;
+  const path = resolve(cwd, value);
+  if (statSync(path, { throwIfNoEntry: false }) === undefined)
+    throw usage(`${option}: there is no file ${path}`, "name a file that exists");
+  return path;
 }

@@ -4,7 +4,9 @@ import { benchCommand } from "./commands/bench.ts";
 import { cancelCommand } from "./commands/cancel.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { doctorCommand } from "./commands/doctor.ts";
+import { hostsRoutes } from "./commands/hosts.ts";
 import { logsCommand } from "./commands/logs.ts";
+import { reportCommand } from "./commands/report.ts";
 import { retryCommand } from "./commands/retry.ts";
 import { runCommand } from "./commands/run.ts";
 import { serveCommand } from "./commands/serve.ts";
@@ -28,8 +30,10 @@ export const routes: RouteMap<CliContext> = buildRouteMap({
     retry: retryCommand,
     cancel: cancelCommand,
     explain: explainCommand,
+    hosts: hostsRoutes,
     doctor: doctorCommand,
     bench: benchCommand,
+    report: reportCommand,
   },
   docs: {
     brief: "one bag of tasks, any engine, nothing lost",

@@ -7,7 +7,9 @@ import type { CliContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
 import type { StateDir } from "./state-dir.ts";
 
-/** Between two looks; shorter in the beginning, because much that is waited for is short. */
+/** The server answers when the workflow has ended, or after this time. */
+const HELD_SECONDS = 20;
+/** Between two looks at a server that does not hold the answer; shorter in the beginning, because much that is waited for is short. */
 const LOOK_MIN_MS = 20;
 const LOOK_MAX_MS = 500;
 /** A server that was there and is being restarted. */
@@ -29,7 +31,7 @@ export async function waitFor(
         context,
         request.place,
         async ({ client, owner }) => ({
-          status: await client.workflow(ref),
+          status: await client.workflow(ref, { wait: heldSeconds(giveUpMs - now()) }),
           owned: owner !== null,
         }),
       );
@@ -54,4 +56,9 @@ export async function waitFor(
     await wait(Math.min(delayMs, Math.max(1, giveUpMs - now())));
     delayMs = Math.min(LOOK_MAX_MS, delayMs * 1.3);
   }
+}
+
+/** Whole seconds within what is left; a server is not asked to hold an answer that is wanted sooner. */
+function heldSeconds(leftMs: number): number {
+  return Math.max(0, Math.min(HELD_SECONDS, Math.floor(leftMs / 1000)));
 }

@@ -1,11 +1,8 @@
 /** `holdall worker`: a worker process, and the draining of others. */
-import { createClient } from "../client/client.ts";
-import { ClientError } from "../client/error.ts";
-import { fromClientError } from "./connect.ts";
 import type { CliContext } from "./context.ts";
 import { type EngineFlags, engineOf } from "./engine-flags.ts";
 import { EXIT } from "./exit.ts";
-import { findServer, type ServerFlags } from "./find-server.ts";
+import { askServer, findServer, type ServerFlags } from "./find-server.ts";
 import type { Io, StopSignal } from "./io.ts";
 import { plural } from "./output/units.ts";
 import { startRemoteWorker } from "./remote-worker.ts";
@@ -95,19 +92,9 @@ export async function runWorker(flags: WorkerFlags, io: Io): Promise<number> {
 export async function drainWorkers(
   flags: WorkerFlags,
   which: string,
-  { io, connectDeps }: Pick<CliContext, "io" | "connectDeps">,
+  context: Pick<CliContext, "io" | "connectDeps">,
 ): Promise<number> {
-  const { url, token } = findServer(io, flags);
-  const client = createClient({
-    baseUrl: url,
-    token,
-    fetch: (request) => connectDeps.fetch(request, null),
-  });
-  try {
-    const { draining } = await client.drainWorkers(which);
-    if (flags.quiet !== true) io.stderr.write(`${plural(draining, "worker")} draining\n`);
-    return EXIT.ok;
-  } catch (error) {
-    throw error instanceof ClientError ? fromClientError(error) : error;
-  }
+  const { draining } = await askServer(context, flags, (client) => client.drainWorkers(which));
+  if (flags.quiet !== true) context.io.stderr.write(`${plural(draining, "worker")} draining\n`);
+  return EXIT.ok;
 }

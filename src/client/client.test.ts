@@ -24,6 +24,7 @@ test("each method asks for its route; what is not given is not sent", async () =
   await client.healthy();
   await client.workflows();
   await client.workflow("latest");
+  await client.workflow(3, { wait: 30 });
   await client.summary(3);
   await client.tasks(3, { state: "failed", name: undefined, limit: 10, cursor: "a=b&c" });
   await client.tasks("latest");
@@ -37,6 +38,7 @@ test("each method asks for its route; what is not given is not sent", async () =
     "GET http://host:1/healthz",
     `GET ${api}`,
     `GET ${api}/latest`,
+    `GET ${api}/3?wait=30`,
     `GET ${api}/3/summary`,
     `GET ${api}/3/tasks?state=failed&limit=10&cursor=a%3Db%26c`,
     `GET ${api}/latest/tasks`,

@@ -8,6 +8,7 @@
  */
 import type {
   CategoryItem,
+  HostBlockItem,
   TaskDetail,
   TaskExplanation,
   TaskItem,
@@ -35,6 +36,11 @@ export interface ClientOptions {
   baseUrl?: string;
   token?: string | null;
   fetch?: (request: Request) => Promise<Response>;
+}
+
+export interface WorkflowQuery {
+  /** whole seconds, up to 60: the answer comes when the workflow has ended, or after that time */
+  wait?: number | undefined;
 }
 
 export interface TaskQuery {
@@ -67,7 +73,7 @@ export interface HoldallClient {
   /** true when a Holdall answers */
   healthy(): Promise<boolean>;
   workflows(): Promise<WorkflowStatus[]>;
-  workflow(id: WorkflowRef): Promise<WorkflowStatus>;
+  workflow(id: WorkflowRef, query?: WorkflowQuery): Promise<WorkflowStatus>;
   summary(id: WorkflowRef): Promise<WorkflowSummary>;
   categories(id: WorkflowRef): Promise<CategoryItem[]>;
   tasks(id: WorkflowRef, query?: TaskQuery): Promise<TaskPage>;
@@ -96,6 +102,10 @@ export interface HoldallClient {
   workers(): Promise<WorkerItem[]>;
   /** a worker's number, a host, or "all" */
   drainWorkers(which: string): Promise<{ draining: number }>;
+  blockedHosts(): Promise<HostBlockItem[]>;
+  /** its workers get nothing new; what runs there goes on. Without seconds: until it is unblocked */
+  blockHost(host: string, request?: { seconds?: number; reason?: string }): Promise<HostBlockItem>;
+  unblockHost(host: string): Promise<{ unblocked: string }>;
 }
 
 export function createClient(options: ClientOptions = {}): HoldallClient {
@@ -149,7 +159,7 @@ export function createClient(options: ClientOptions = {}): HoldallClient {
     async workflows() {
       return (await json<{ workflows: WorkflowStatus[] }>("/api/v1/workflows")).workflows;
     },
-    workflow: (id) => json(workflowPath(id)),
+    workflow: (id, query = {}) => json(`${workflowPath(id)}${queryText({ ...query })}`),
     summary: (id) => json(`${workflowPath(id)}/summary`),
     categories: async (id) =>
       (await json<{ categories: CategoryItem[] }>(`${workflowPath(id)}/categories`)).categories,
@@ -173,6 +183,12 @@ export function createClient(options: ClientOptions = {}): HoldallClient {
       return (await json<{ workers: WorkerItem[] }>("/api/v1/workers")).workers;
     },
     drainWorkers: (which) => post(`/api/v1/workers/${encodeURIComponent(which)}/drain`, {}),
+    async blockedHosts() {
+      return (await json<{ hosts: HostBlockItem[] }>("/api/v1/hosts/blocked")).hosts;
+    },
+    blockHost: (host, request = {}) =>
+      post(`/api/v1/hosts/${encodeURIComponent(host)}/block`, request),
+    unblockHost: (host) => post(`/api/v1/hosts/${encodeURIComponent(host)}/unblock`, {}),
   };
 }
 

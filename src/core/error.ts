@@ -11,6 +11,8 @@ export const ERROR_CODES = {
   unreachable: { status: 503, exitCode: 5, about: "no server answers" },
   unauthorized: { status: 401, exitCode: 6, about: "a missing or wrong token" },
   timeout: { status: 504, exitCode: 7, about: "what was waited for did not happen in time" },
+  engine: { status: 502, exitCode: 1, about: "another engine that did not do its part" },
+  void: { status: 500, exitCode: 1, about: "measurements that may not be compared" },
   internal: { status: 500, exitCode: 1, about: "a mistake in Holdall itself" },
 } as const;
 

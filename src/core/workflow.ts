@@ -179,6 +179,61 @@ export interface DependencySet {
   dependents: readonly (readonly [first: number, count: number])[];
 }
 
+/** When an action happens; the words are Torc's. */
+export const TRIGGERS = [
+  "on_workflow_start",
+  "on_workflow_complete",
+  "on_jobs_ready",
+  "on_jobs_complete",
+  "on_worker_start",
+  "on_worker_complete",
+] as const;
+export type Trigger = (typeof TRIGGERS)[number];
+
+/** Something to do beside the tasks. */
+export interface WorkflowAction {
+  trigger: Trigger;
+  /** of on_jobs_ready and on_jobs_complete: all of these tasks, as ranges [first, count] */
+  tasks?: readonly (readonly [first: number, count: number])[];
+  what:
+    | { kind: "run_commands"; commands: readonly string[] }
+    | {
+        kind: "schedule_nodes";
+        /** name of one of `schedulers` */
+        scheduler: string;
+        allocations: number;
+        oneWorkerPerNode: boolean;
+        /** null = by resources */
+        maxParallel: number | null;
+      };
+  /** false: claimed once; true: once by every worker */
+  persistent: boolean;
+}
+
+/** How workers that a scheduler starts behave; what is absent is decided by the worker. */
+export interface NodeSettings {
+  expirationBufferSeconds?: number;
+  waitForNewTasksSeconds?: number;
+  ignoreWorkflowCompletion?: boolean;
+  waitForServerMinutes?: number;
+  minTimeForNewTasksSeconds?: number;
+}
+
+/** What is recorded of the resources that tasks use. */
+export interface MonitorSettings {
+  enabled: boolean;
+  granularity: "summary" | "time_series";
+  sampleIntervalSeconds: number;
+  plots: boolean;
+}
+
+/** JSON that is named in the document; `data` is absent where tasks are to make it. */
+export interface UserData {
+  name: string;
+  data?: unknown;
+  ephemeral: boolean;
+}
+
 export interface WorkflowDefinition {
   name: string;
   /** absolute path of the document, or null for ad-hoc runs */
@@ -207,4 +262,14 @@ export interface WorkflowDefinition {
   onFailure?: "continue" | "stop";
   /** tasks that waited this long pass others of an equal or one-lower priority; default 600 */
   ageSeconds?: number;
+  actions?: readonly WorkflowAction[];
+  /** long options of sbatch, without their dashes, for every scheduler */
+  slurmDefaults?: Readonly<Record<string, string>>;
+  nodes?: NodeSettings;
+  monitor?: MonitorSettings;
+  userData?: readonly UserData[];
+  /** failed tasks wait for somebody to decide */
+  pendingFailed?: boolean;
+  /** what the document says to people */
+  about?: Readonly<Record<string, string>>;
 }

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import type { Ledger } from "./ledger.ts";
 import { arrayWorkflow, OPTIONS } from "./testing/samples.ts";
 import { claimTests } from "./testing/claims.testsuite.ts";
+import { hostTests } from "./testing/hosts.testsuite.ts";
 import { recordTests } from "./testing/records.testsuite.ts";
 import { replaceTests } from "./testing/replace.testsuite.ts";
 import { workflowTests } from "./testing/workflows.testsuite.ts";
@@ -74,5 +75,6 @@ export function testLedger(subject: LedgerUnderTest): void {
     recordTests(bench);
     replaceTests(bench);
     claimTests(bench);
+    hostTests(bench);
   });
 }

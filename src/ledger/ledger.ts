@@ -84,8 +84,20 @@ export type LedgerRecord =
   | { kind: "answer"; key: string; status: number; body: string; atMs: number }
   /** claims that ended and answers that were given before */
   | { kind: "forget_claims"; beforeMs: number }
+  /** again: replaces what was said of the host */
+  | ({ kind: "host_blocked" } & HostBlock)
+  | { kind: "host_unblocked"; host: string }
   /** fingerprints of declared files when a task succeeded, for "unchanged" */
   | { kind: "files"; workflow: number; task: number; files: readonly FileStamp[] };
+
+/** A host that gets nothing new. Times by the wall clock. */
+export interface HostBlock {
+  host: string;
+  /** null = until unblocked */
+  untilMs: number | null;
+  reason: string;
+  atMs: number;
+}
 
 export interface WorkflowRow {
   id: number;
@@ -195,6 +207,8 @@ export interface Ledger {
   workerHost(worker: number): string | null;
   /** open ones, and ended ones that are not forgotten yet, by worker */
   claims(): ClaimRow[];
+  /** by name, those whose time is over included */
+  hostBlocks(): HostBlock[];
   answer(key: string): AnswerRow | null;
   /** counts accepted completions by reading them back (bench, doctor) */
   countResults(workflow: number): number;

@@ -18,6 +18,9 @@
  *   POST   /api/v1/workflows                        SubmitRequest → SubmitAnswer (submission.ts); 201, or 200 for a known key
  *   GET    /api/v1/workers                          {workers: WorkerItem[]}
  *   POST   /api/v1/workers/:which/drain             {draining: n}           (:which = number, host or "all")
+ *   GET    /api/v1/hosts/blocked                    {hosts: HostBlockItem[]}
+ *   POST   /api/v1/hosts/:host/block                {seconds?, reason?} → HostBlockItem   (without seconds: until unblocked)
+ *   POST   /api/v1/hosts/:host/unblock              {unblocked: host}
  *   GET    /api/v1/session, /api/v1/session/beat    WebSockets of workers: session-socket.ts
  *
  * `state` may be several, separated by commas; `name` is a name or a glob with `*`; `limit` is 1000 unless given, 10,000 at most.
@@ -133,6 +136,15 @@ export interface WorkerItem {
   state: "connected" | "absent" | "draining";
   cpus: number;
   memory_bytes: number;
+}
+
+/** A host whose workers get nothing new. */
+export interface HostBlockItem {
+  host: string;
+  /** null = until unblocked */
+  until: string | null;
+  reason: string | null;
+  since: string;
 }
 
 /** Why a task is not running, most decisive reason first. */

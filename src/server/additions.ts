@@ -1,8 +1,7 @@
 /** POST /api/v1/workflows/ID/tasks: more tasks for a workflow, running or ended. Answered once they are durable. */
 import { HoldallError } from "../core/error.ts";
 import type { AddTasksAnswer, AddTasksRequest } from "../protocol/submission.ts";
-import { REMEMBERED_MS } from "./claims.ts";
-import type { Tasks } from "../core/tasks.ts";
+import { REMEMBERED_MS } from "./answers.ts";
 import type { Engine } from "./engine.ts";
 import { loadedWorkflow } from "./queries.ts";
 import { submitted } from "./submissions.ts";
@@ -44,7 +43,7 @@ export function createAdditions(engine: Engine): Additions {
     const loaded = loadedWorkflow(engine, id)!;
     const upstream = after.length > 0 ? await loaded.names.select(after) : [];
     await requireNewNames(engine.ledger, id, loaded, definition);
-    refuseClaimed(id, loaded.tasks);
+    refuseClaimed(engine, id);
     const { name } = loaded.tasks.definition;
     const answer: AddTasksAnswer = { workflow_id: id, name, tasks: definition.taskCount };
     const body = JSON.stringify({ digest, answer } satisfies Remembered);
@@ -55,20 +54,6 @@ export function createAdditions(engine: Engine): Additions {
       key === null ? [] : [{ kind: "answer", key, status: 201, body, atMs: Date.now() }],
     );
     return Response.json(answer, { status: 201 });
-  }
-
-  /** Ids of tasks are integers in one row: those of a workflow that is not the newest change, and runners that poll know tasks by them. */
-  function refuseClaimed(id: number, { owner }: Tasks): void {
-    const { firstTaskId } = engine.ledger.workflow(id)!;
-    if (!engine.ledger.workflows().some((other) => other.firstTaskId > firstTaskId)) return;
-    if (!owner.some((worker) => engine.core.workers.get(worker)?.claim === true)) return;
-    throw new HoldallError(
-      "conflict",
-      `runners that poll hold tasks of workflow ${id}, whose ids would change`,
-      {
-        fix: "add the tasks when these claims have ended, or submit them as a workflow of their own",
-      },
-    );
   }
 
   return {
@@ -84,4 +69,19 @@ export function createAdditions(engine: Engine): Additions {
       return await work;
     },
   };
+}
+
+/** Ids of tasks are integers in one row: those of a workflow that is not the newest change, and runners that poll know tasks by them. */
+export function refuseClaimed({ ledger, core }: Engine, id: number): void {
+  const { firstTaskId } = ledger.workflow(id)!;
+  if (!ledger.workflows().some((other) => other.firstTaskId > firstTaskId)) return;
+  const owner = core.workflows.get(id)?.owner;
+  if (!owner?.some((worker) => core.workers.get(worker)?.claim === true)) return;
+  throw new HoldallError(
+    "conflict",
+    `runners that poll hold tasks of workflow ${id}, whose ids would change`,
+    {
+      fix: "add the tasks when these claims have ended, or submit them as a workflow of their own",
+    },
+  );
 }

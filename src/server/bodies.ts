@@ -15,6 +15,16 @@ export const cancelBody: z.ZodType<CancelBody> = z.strictObject({
   reason: z.string().max(1000).optional(),
 });
 
+export interface BlockBody {
+  seconds?: number | null | undefined;
+  reason?: string | undefined;
+}
+
+export const blockBody: z.ZodType<BlockBody> = z.strictObject({
+  seconds: z.number().nullable().optional(),
+  reason: z.string().max(1000).optional(),
+});
+
 export interface RetryBody {
   tasks?: string[] | undefined;
   states?: (typeof TASK_STATES)[number][] | undefined;

@@ -1,6 +1,7 @@
 /** The paths of protocol/claims.ts: from a request to an answer that is durable, the same one for the same idempotency key. */
 import { HoldallError, toHoldallError } from "../core/error.ts";
-import { type Claims, createClaims, REMEMBERED_MS } from "./claims.ts";
+import { createAnswers } from "./answers.ts";
+import { type Claims, createClaims } from "./claims.ts";
 import type { Engine } from "./engine.ts";
 import { bodyText, errorResponse } from "./http.ts";
 
@@ -23,8 +24,7 @@ type Handler = (call: Call, ...parts: string[]) => object | Promise<object>;
 
 export function createClaimRoutes(engine: Engine, now?: () => number): ClaimRoutes {
   const claims = createClaims(engine, now);
-  /** answers under a key that are on their way */
-  const pending = new Map<string, Promise<string>>();
+  const answers = createAnswers(engine);
 
   async function claim(
     kind: "resources" | "next",
@@ -105,38 +105,12 @@ export function createClaimRoutes(engine: Engine, now?: () => number): ClaimRout
       const text = request.method === "GET" ? "" : await bodyText(request);
       if (text === null)
         return errorResponse(new HoldallError("usage", "the request is larger than 16 MiB"), 413);
-      const act = (): Promise<string> =>
-        durably(key, () => handler({ query: url.searchParams, text, from }, ...parts));
-      if (key === null) return answered(await act(), false);
-      const before = pending.get(key) ?? known(key);
-      if (before !== null) return answered(await before, true);
-      const work = act();
-      pending.set(key, work);
-      try {
-        return answered(await work, false);
-      } finally {
-        pending.delete(key);
-      }
+      const call = { query: url.searchParams, text, from };
+      const { body, again } = await answers.give(key, () => handler(call, ...parts));
+      return answered(body, again);
     } catch (thrown) {
       return errorResponse(toHoldallError(thrown));
     }
-  }
-
-  function known(key: string): string | null {
-    const row = engine.ledger.answer(key);
-    return row && Date.now() - row.atMs < REMEMBERED_MS ? row.body : null;
-  }
-
-  /** What was changed and what is answered about it become durable together. */
-  async function durably(
-    key: string | null,
-    change: () => object | Promise<object>,
-  ): Promise<string> {
-    if (engine.storageError) throw engine.storageError;
-    const body = JSON.stringify(await change());
-    if (key !== null) engine.record({ kind: "answer", key, status: 200, body, atMs: Date.now() });
-    if (!(await engine.durableOrFull())) throw engine.storageError!;
-    return body;
   }
 
   return {

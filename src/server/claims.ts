@@ -17,6 +17,7 @@ import { ownAttempt, type Tasks } from "../core/tasks.ts";
 import type { WorkflowDefinition } from "../core/workflow.ts";
 import type { WorkflowRow } from "../ledger/ledger.ts";
 import type { ClaimAnswer, ClaimState, CompleteAnswer, JobModel } from "../protocol/claims.ts";
+import { REMEMBERED_MS } from "./answers.ts";
 import { jobModels, jobStatus } from "./claim-jobs.ts";
 import { batchOf, type Completion, isSuperseded, type Result } from "./claim-results.ts";
 import { createWorkerNumbers } from "./claim-workers.ts";
@@ -26,8 +27,6 @@ import { taskCounts, workflowState } from "./queries.ts";
 
 /** How long a task is held for a runner that asked for no lease and has not started it. */
 export const HELD_MS = 300_000;
-/** Ended claims and answers are remembered so long. */
-export const REMEMBERED_MS: number = 24 * 3600 * 1000;
 export const TICK_MS = 250;
 /** So many ended claims are told from those that never were. */
 const MOST_ENDED = 100_000;
@@ -86,7 +85,12 @@ export interface Claims {
   stop(): void;
 }
 
-export function createClaims(engine: Engine, now: () => number = () => performance.now()): Claims {
+/** `now`: ms, never goes back; `wall`: ms since the epoch. */
+export function createClaims(
+  engine: Engine,
+  now: () => number = () => performance.now(),
+  wall: () => number = Date.now,
+): Claims {
   const { ledger } = engine;
   const open = new Map<string, Open>();
   const byWorker = new Map<number, Open>();
@@ -141,7 +145,7 @@ export function createClaims(engine: Engine, now: () => number = () => performan
 
   /** Nothing is left of it. Whoever completed all he had will hardly ask again: the ledger keeps only the others. */
   function end(claim: Open, completed: boolean): void {
-    const atMs = Date.now();
+    const atMs = wall();
     open.delete(claim.id);
     byWorker.delete(claim.worker);
     leases.forget(claim.worker);
@@ -178,7 +182,7 @@ export function createClaims(engine: Engine, now: () => number = () => performan
   }
 
   function forget(): void {
-    const nowMs = Date.now();
+    const nowMs = wall();
     if (Math.abs(nowMs - forgottenMs) < FORGET_EVERY_MS) return;
     forgottenMs = nowMs;
     const beforeMs = nowMs - REMEMBERED_MS;
@@ -383,7 +387,7 @@ export function createClaims(engine: Engine, now: () => number = () => performan
     tick,
 
     run() {
-      forgottenMs = Date.now();
+      forgottenMs = wall();
       timer = setInterval(tick, TICK_MS);
     },
 

@@ -48,6 +48,24 @@ test("the state of a workflow from submission to its end", async () => {
   expect(await bench.json("")).toEqual({ workflows: [await at()] });
 });
 
+test("a question with wait is answered by the end of the workflow, or after its time", async () => {
+  const id = bench.submit(1);
+  const worker = await bench.worker();
+  await worker.finish(id, [0]);
+  const early = await bench.json<WorkflowStatus>(`/${id}?wait=1`);
+  expect(early.tasks).toMatchObject({ succeeded: 1, blocked: 1 });
+  let answered = false;
+  const waiting = bench.json<WorkflowStatus>(`/${id}?wait=60`).finally(() => (answered = true));
+  await worker.finish(id, [1]);
+  expect(answered).toBe(false);
+  await worker.finish(id, [2]);
+  expect((await waiting).state).toBe("succeeded");
+  expect((await bench.json<WorkflowStatus>(`/${id}?wait=60`)).state).toBe("succeeded");
+  expect((await bench.json<ErrorJson>(`/${id}?wait=61`)).error.fix).toBe(
+    "give an integer from 0 to 60",
+  );
+});
+
 test("a failure fails the workflow, a cancellation cancels it", async () => {
   const failed = bench.submit(1);
   const worker = await bench.worker();

@@ -13,6 +13,7 @@ import { outputResponse } from "./output-response.ts";
 import { integerOf, statesOf } from "./parameters.ts";
 import { type Loaded, loadedWorkflow, taskDetail, taskPage, workflowStatus } from "./queries.ts";
 import { workflowSummary } from "./summary.ts";
+import { untilEnded } from "./wait-end.ts";
 
 /** What the listener can do for a request. */
 export interface ApiConnection {
@@ -43,6 +44,8 @@ export interface ApiOptions {
 const BODY_LIMIT_BYTES = 16 * 1024 * 1024;
 const PAGE_DEFAULT = 1000;
 const PAGE_LIMIT = 10_000;
+/** Longer than this no question is held; who asks again loses nothing. */
+const WAIT_LIMIT_SECONDS = 60;
 
 /** A request and what belongs to it. */
 export interface Call {
@@ -122,7 +125,16 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
     ],
     [
       /^\/api\/v1\/workflows\/([^/]+)$/,
-      { GET: (_call, id) => Response.json(workflowStatus(workflow(id))) },
+      {
+        GET: async (call, id) => {
+          const loaded = workflow(id);
+          const waitSeconds = integerOf(call.query, "wait", 0, WAIT_LIMIT_SECONDS) ?? 0;
+          // What the engine has not taken up has nobody who could end it.
+          if (waitSeconds > 0 && loaded.engine === engine)
+            await untilEnded(loaded, waitSeconds * 1000, call);
+          return Response.json(workflowStatus(workflow(String(loaded.id))));
+        },
+      },
     ],
     [
       /^\/api\/v1\/workflows\/([^/]+)\/summary$/,

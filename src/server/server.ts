@@ -9,7 +9,8 @@ import { steadyNow } from "./clock.ts";
 import { createClaimRoutes } from "./claim-routes.ts";
 import { Engine } from "./engine.ts";
 import { createAdditions } from "./additions.ts";
-import { createApi, errorResponse } from "./http.ts";
+import { createHostBlocks } from "./host-blocks.ts";
+import { bodyText, createApi, errorResponse } from "./http.ts";
 import { listenOnOwnerSocket } from "./owner-socket.ts";
 import { createSessions, type Sessions, type SocketData } from "./sessions.ts";
 import { createSubmissions } from "./submissions.ts";
@@ -55,6 +56,7 @@ export function startServer(options: ServeOptions): RunningServer {
   const submissions = createSubmissions(engine);
   const additions = createAdditions(engine);
   const polled = createClaimRoutes(engine);
+  const hostBlocks = createHostBlocks(engine, steadyNow);
   const mayPass = createGuard(token);
 
   /** Everything behind the token. */
@@ -76,6 +78,11 @@ export function startServer(options: ServeOptions): RunningServer {
       const drain = /^\/api\/v1\/workers\/([^/]+)\/drain$/.exec(pathname);
       if (drain && request.method === "POST")
         return Response.json({ draining: sessions.drain(decodeURIComponent(drain[1]!)) });
+      const hosts = /^\/api\/v1\/hosts\/(?:(blocked)|([^/]+)\/(block|unblock))$/.exec(pathname);
+      if (hosts && request.method === (hosts[1] ? "GET" : "POST"))
+        return hosts[1]
+          ? Response.json({ hosts: hostBlocks.list() })
+          : await changeHost(request, decodeURIComponent(hosts[2]!), hosts[3] === "block");
       const added = /^\/api\/v1\/workflows\/([^/]+)\/tasks$/.exec(pathname);
       if (added && request.method === "POST") {
         keepOpen(request);
@@ -87,6 +94,17 @@ export function startServer(options: ServeOptions): RunningServer {
       return errorResponse(toHoldallError(thrown));
     }
     return await api(request, { keepOpen });
+  }
+
+  async function changeHost(request: Request, host: string, block: boolean): Promise<Response> {
+    const { blockBody, parseBody } = await import("./bodies.ts");
+    const text = await bodyText(request);
+    if (text === null) throw new HoldallError("usage", "the request is larger than 16 MiB");
+    const { seconds = null, reason = "" } = parseBody(blockBody, text);
+    if (!block) hostBlocks.unblock(host);
+    const result = block ? hostBlocks.block(host, seconds, reason) : { unblocked: host };
+    await engine.whenDurable();
+    return Response.json(result);
   }
 
   /** A workflow that has ended may have work again: then it has to be the engine's. */

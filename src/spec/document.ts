@@ -1,4 +1,5 @@
 /** A document as any spelling yields it: values with their written form, and where each one stands. */
+import type { ErrorDetail, Place } from "../core/error.ts";
 
 /**
  * A scalar that its notation does not read as text: numbers, true, null (and YAML's `no` and `off`, which half of
@@ -32,10 +33,17 @@ export interface At {
   needle?: string;
 }
 
+/** How a document is spelled. */
+export const FORMATS = ["yaml", "json", "json5", "kdl"] as const;
+export type Format = (typeof FORMATS)[number];
+
 export interface SpecDocument {
   /** as users are told of it */
   readonly file: string;
+  readonly format: Format;
   readonly value: SpecValue;
+  /** found while reading, and told together with what is wrong with the values */
+  readonly mistakes?: readonly (ErrorDetail & { place: Place })[];
   /** of the entry, or of the nearest one around it that stands in the document */
   locate(path: Path, at?: At): Position;
   /** the value as written, or "" when it is not in the document */
@@ -50,13 +58,43 @@ export function isList(value: SpecValue | undefined): value is readonly SpecValu
   return Array.isArray(value);
 }
 
-/** Line and column of an offset, both from 1; columns count UTF-16 units. */
-export function positionAt(text: string, offset: number): Position {
-  let line = 1;
-  let start = 0;
-  for (let i = text.indexOf("\n"); i >= 0 && i < offset; i = text.indexOf("\n", i + 1)) {
-    line += 1;
-    start = i + 1;
+/** Also right for `__proto__`, which assignment would swallow. */
+export function setOwn(map: Record<string, SpecValue>, key: string, value: SpecValue): void {
+  if (key !== "__proto__") map[key] = value;
+  else
+    Object.defineProperty(map, key, {
+      value,
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    });
+}
+
+/** The entry at the end of a path, or undefined when it is not there. */
+export function valueAtPath(root: SpecValue, path: Path): SpecValue | undefined {
+  let value: SpecValue | undefined = root;
+  for (const step of path) {
+    if (isList(value) && typeof step === "number") value = value[step];
+    else if (isMap(value) && Object.hasOwn(value, step)) value = value[step];
+    else return undefined;
   }
-  return { line, column: Math.max(0, offset - start) + 1 };
+  return value;
+}
+
+/** Lines and columns of offsets, both from 1; columns count UTF-16 units. Lines are counted when the first one is asked for. */
+export function linesOf(text: string): (offset: number) => Position {
+  let starts: number[] | null = null;
+  return (offset) => {
+    if (starts === null) {
+      starts = [0];
+      for (let i = text.indexOf("\n"); i >= 0; i = text.indexOf("\n", i + 1)) starts.push(i + 1);
+    }
+    let [low, high] = [0, starts.length - 1];
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (starts[middle]! <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return { line: low + 1, column: Math.max(0, offset - starts[low]!) + 1 };
+  };
 }

@@ -5,6 +5,9 @@ import { HoldallError } from "../core/error.ts";
 import type { WorkflowDefinition } from "../core/workflow.ts";
 import { type Built, buildWorkflow } from "./build.ts";
 import type { SpecDocument } from "./document.ts";
+import { formatOf } from "./format.ts";
+import { parseJson } from "./json.ts";
+import { parseKdl } from "./kdl.ts";
 import { nearest } from "./nearest.ts";
 import { parseYaml } from "./yaml.ts";
 import { LARGE_BYTES, parseLargeYaml } from "./yaml-large.ts";
@@ -48,10 +51,19 @@ export function loadSpec(file: string, options: LoadOptions): WorkflowDefinition
   return built.definition;
 }
 
-/** Bytes of any supported spelling into a document. JSON is YAML, so one reader does for both. */
-function parseDocument(file: string, bytes: Uint8Array): SpecDocument {
+/** Bytes of any format into a document. Throws `spec`. */
+export function parseDocument(file: string, bytes: Uint8Array): SpecDocument {
   const text = decode(file, bytes);
-  return bytes.length > LARGE_BYTES ? parseLargeYaml(file, text) : parseYaml(file, text);
+  const format = formatOf(file, text);
+  switch (format) {
+    case "json":
+    case "json5":
+      return parseJson(file, text, format);
+    case "kdl":
+      return parseKdl(file, text);
+    case "yaml":
+      return bytes.length > LARGE_BYTES ? parseLargeYaml(file, text) : parseYaml(file, text);
+  }
 }
 
 /** How much of a file is looked at to see that it is no text at all. */
@@ -77,7 +89,7 @@ function notText(file: string, before: string): HoldallError {
   const lines = before.split("\n");
   return new HoldallError("spec", "this is a binary file, not a workflow document", {
     place: { file, line: lines.length, column: lines.at(-1)!.length + 1 },
-    fix: "give a YAML document in UTF-8; to run a program, write `holdall run -- PROGRAM`",
+    fix: "give a document in UTF-8 (YAML, JSON, JSON5 or KDL); to run a program, write `holdall run -- PROGRAM`",
   });
 }
 

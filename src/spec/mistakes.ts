@@ -1,6 +1,6 @@
 /** Mistakes of a document, gathered so that all of them are told at once. */
 import { HoldallError, type ErrorDetail } from "../core/error.ts";
-import type { At, Path, SpecDocument } from "./document.ts";
+import type { At, Format, Path, SpecDocument } from "./document.ts";
 
 /** Further mistakes shown beside the first. */
 const SHOWN_OTHERS = 20;
@@ -19,7 +19,8 @@ export interface Mistakes {
 export function gatherMistakes(document: SpecDocument): Mistakes {
   const kept: { path: Path; message: string; fix: string | undefined; at: At | undefined }[] = [];
   const seen = new Set<string>();
-  let count = 0;
+  const { mistakes: found = [] } = document;
+  let count = found.length;
   return {
     get count() {
       return count;
@@ -32,7 +33,7 @@ export function gatherMistakes(document: SpecDocument): Mistakes {
         const key = `${path.join("\n")}\n${message}`;
         if (seen.has(key)) return;
         seen.add(key);
-        kept.push({ path, message, fix, at });
+        kept.push({ path, message, fix: fix && spelled(fix, document.format), at });
       }
       count += 1;
     },
@@ -43,9 +44,15 @@ export function gatherMistakes(document: SpecDocument): Mistakes {
         fix,
         place: { file: document.file, ...document.locate(path, at) },
       }));
-      throw mistakesError(details, count);
+      throw mistakesError([...found, ...details], count);
     },
   };
+}
+
+/** A fix as this format would write it: fixes are worded for YAML, `name:` is `"name"` in JSON and `name` in KDL. */
+export function spelled(fix: string, format: Format): string {
+  if (format === "yaml") return fix;
+  return fix.replaceAll(/`([a-z_]+):`/g, format === "kdl" ? "`$1`" : '`"$1"`');
 }
 
 /** One error of many: the first in document order, the others beside it. */

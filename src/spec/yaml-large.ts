@@ -11,6 +11,7 @@ import {
   Literal,
   type Path,
   type Position,
+  setOwn,
   type SpecDocument,
   type SpecValue,
 } from "./document.ts";
@@ -18,7 +19,7 @@ import { TASK_KEYS, WORKFLOW_KEYS } from "./fields.ts";
 import { mistakesError } from "./mistakes.ts";
 import { nearest } from "./nearest.ts";
 import { parsePlainItem } from "./yaml-plain.ts";
-import { emptyDocument, parseYaml, setOwn } from "./yaml.ts";
+import { emptyDocument, parseYaml } from "./yaml.ts";
 
 /** Above this many bytes a document is read piece by piece. */
 export const LARGE_BYTES = 1_000_000;
@@ -92,6 +93,7 @@ export function parseLargeYaml(file: string, source: string): SpecDocument {
   };
   return {
     file,
+    format: "yaml",
     value,
     locate(path: Path, at?: At): Position {
       const found = find(path);

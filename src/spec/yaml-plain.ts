@@ -2,8 +2,8 @@
  * The YAML that programs write, fast: a block mapping of plain and quoted scalars on one line, short lists and `|` blocks.
  * Anything else, and anything that might be a mistake, is left to the full reader: `undefined`.
  */
-import { Literal, type SpecValue } from "./document.ts";
-import { OLD_BOOLEAN, setOwn } from "./yaml.ts";
+import { Literal, setOwn, type SpecValue } from "./document.ts";
+import { OLD_BOOLEAN } from "./yaml.ts";
 
 const BAIL = Symbol("not plain");
 

@@ -21,6 +21,7 @@ import {
   Literal,
   type Path,
   type Position,
+  setOwn,
   type SpecDocument,
   type SpecValue,
 } from "./document.ts";
@@ -38,6 +39,7 @@ export function parseYaml(file: string, text: string): SpecDocument {
   converter.throwMistakes();
   return {
     file,
+    format: "yaml",
     value,
     locate: (path, at) => locate(document, root, lines, text, path, at),
     source: (path) => {
@@ -180,18 +182,6 @@ function converterOf(file: string, document: Document.Parsed, lines: LineCounter
       );
     },
   };
-}
-
-/** Also right for `__proto__`, which assignment would swallow. */
-export function setOwn(map: Record<string, SpecValue>, key: string, value: SpecValue): void {
-  if (key !== "__proto__") map[key] = value;
-  else
-    Object.defineProperty(map, key, {
-      value,
-      enumerable: true,
-      configurable: true,
-      writable: true,
-    });
 }
 
 function keyText(key: Node | null): string | null {

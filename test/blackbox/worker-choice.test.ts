@@ -193,3 +193,39 @@ test("worker --drain of a busy worker: it ends what runs, another takes the rest
   expect(by).toEqual(["leaving", "staying", "staying", "staying"]);
   for (const row of Object.values(await tasks(cwd))) expect(row.state).toBe("succeeded");
 });
+
+test("a blocked host gets nothing new, says why, also after a restart of the server, until it is unblocked", async () => {
+  const server = await serve(cwd);
+  const host = hostname();
+  const blocked = await run(cwd, ["hosts", "block", host, "--reason", "bad disk", "--json"]);
+  expect(JSON.parse(blocked.stdout)).toMatchObject({ host, until: null, reason: "bad disk" });
+  await submit([{ name: "a", command: "true" }]);
+  await connectedWorker(server, cwd, ["--cpus", "1"]);
+  expect((await run(cwd, ["hosts"])).stdout).toContain("until it is unblocked (bad disk)");
+  expect((await run(cwd, ["explain", "a"])).stdout).toContain("blocked");
+  server.kill("SIGTERM");
+  await server.result;
+  await serve(cwd);
+  await until("the worker is back", async () => {
+    const { workers } = JSON.parse((await run(cwd, ["hosts", "--json"])).stdout);
+    return workers[0]?.state === "connected";
+  });
+  expect(await tasks(cwd)).toMatchObject({ a: { state: "ready", attempts: 0 } });
+  expect((await run(cwd, ["hosts", "unblock", host])).code).toBe(0);
+  expect(await wait()).toBe(0);
+  const again = await run(cwd, ["hosts", "unblock", host, "--json"]);
+  expect(again.code).toBe(3);
+  expect(JSON.parse(again.stdout).error.message).toBe(`the host ${host} is not blocked`);
+});
+
+test("a block ends by itself; a time that makes no sense is refused", async () => {
+  const server = await serve(cwd);
+  expect((await run(cwd, ["hosts", "block", hostname(), "--for", "2s"])).code).toBe(0);
+  await submit([{ name: "a", command: "true" }]);
+  await connectedWorker(server, cwd, ["--cpus", "1"]);
+  expect(await wait()).toBe(0);
+  expect(JSON.parse((await run(cwd, ["hosts", "--json"])).stdout).blocked).toEqual([]);
+  expect((await run(cwd, ["hosts", "block", "n1", "--for", "0s"])).code).toBe(2);
+  expect((await run(cwd, ["hosts", "block", "n1", "--for", "1:30"])).code).toBe(2);
+  expect((await run(cwd, ["hosts", "block"])).code).toBe(2);
+});

@@ -4,6 +4,7 @@ import { HoldallError } from "../../src/core/error.ts";
 import type { TaskBody, WorkflowDefinition } from "../../src/core/workflow.ts";
 import type {
   AnswerRow,
+  HostBlock,
   AttemptRow,
   ClaimRow,
   FileStamp,
@@ -40,6 +41,7 @@ export interface Disk {
   workers: Map<number, { instance: string; host: string }>;
   claims: Map<string, ClaimRow>;
   answers: Map<string, AnswerRow>;
+  hostBlocks: Map<string, HostBlock>;
 }
 
 export function createDisk(uuid: string = crypto.randomUUID()): Disk {
@@ -52,6 +54,7 @@ export function createDisk(uuid: string = crypto.randomUUID()): Disk {
     workers: new Map(),
     claims: new Map(),
     answers: new Map(),
+    hostBlocks: new Map(),
   };
 }
 
@@ -135,8 +138,15 @@ export function openMemoryLedger(disk: Disk): Ledger {
           .filter((row) => known(row) && row.outcome !== OUTCOME_OK && !forgiven.has(row))
           .sort(byTask)
           .map(
-            ({ task, attempt, outcome, exit, startedMs, peakBytes }) =>
-              [task, attempt, outcome, exit, startedMs === null ? 0 : 1, peakBytes] as const,
+            ({ task, attempt, outcome, exit, startedMs, peakBytes, message }) =>
+              [
+                task,
+                attempt,
+                outcome,
+                exit,
+                startedMs === null && message === null ? 0 : 1,
+                peakBytes,
+              ] as const,
           ),
         assigned: [...assigned]
           .map(([key, worker]) => [worker, ...numbersOf(key)] as const)
@@ -197,6 +207,7 @@ export function openMemoryLedger(disk: Disk): Ledger {
     workerHost: (worker) => disk.workers.get(worker)?.host ?? null,
     claims: () =>
       [...disk.claims.values()].sort((a, b) => a.worker - b.worker || (a.id < b.id ? -1 : 1)),
+    hostBlocks: () => [...disk.hostBlocks.values()].sort((a, b) => (a.host < b.host ? -1 : 1)),
     answer: (key) => disk.answers.get(key) ?? null,
     countResults: (id) =>
       [...(disk.workflows.get(id)?.results.keys() ?? [])].filter((task) => task >= 0).length,
@@ -343,6 +354,18 @@ function write(
   };
   if (record.kind === "worker") {
     put(disk.workers, record.worker, { instance: record.instance, host: record.host });
+    return;
+  }
+  if (record.kind === "host_blocked") {
+    const { kind: _, ...block } = record;
+    put(disk.hostBlocks, block.host, block);
+    return;
+  }
+  if (record.kind === "host_unblocked") {
+    const block = disk.hostBlocks.get(record.host);
+    if (block === undefined) return;
+    disk.hostBlocks.delete(record.host);
+    undo.push(() => disk.hostBlocks.set(record.host, block));
     return;
   }
   if (isOfClaims(record)) {

@@ -7,10 +7,11 @@ import type {
   ExitRule,
   ExplicitBlock,
   FaultPolicy,
+  Placement,
   Requirement,
   WorkflowDefinition,
 } from "../../src/core/workflow.ts";
-import { DEFAULT_REQUIREMENT } from "../../src/core/workflow.ts";
+import { ALLOCATIONS, DEFAULT_REQUIREMENT } from "../../src/core/workflow.ts";
 import type { Offer } from "../../src/protocol/session.ts";
 import { type Random, random } from "./random.ts";
 
@@ -39,8 +40,62 @@ export const FAULT_KINDS = [
   "rebuild",
   "undo",
   "submit_more",
+  "extend",
+  "block_host",
+  "poller_death",
+  "poller_stall",
+  "lossy_network",
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
+
+/** What else has to occur over the seeds of a test: the rarer things that follow from all this. */
+export const EVENT_KINDS = [
+  // learned allocations
+  "learned_allocation",
+  "exhausted_tried_larger",
+  "exhausted_for_good",
+  // runners that poll
+  "claim_given",
+  "claim_after_restart",
+  "lease_renewed",
+  "lease_over",
+  "late_start_refused",
+  "late_complete_refused",
+  "claim_released",
+  "key_repeated",
+  "key_repeated_after_restart",
+  // hosts
+  "block_over",
+  "required_host",
+  "required_feature",
+  // additions and crash limits
+  "extended_running",
+  "extended_ended",
+  "crash_limit_reached",
+  // two attempts at a time
+  "duplicate",
+  "first_of_two_failed",
+] as const;
+export type EventKind = (typeof EVENT_KINDS)[number];
+
+/** A runner that polls: another program, on a host of its own. */
+export interface PollerPlan {
+  host: string;
+  by: "resources" | "next";
+  cpus: number;
+  memoryBytes: number;
+  limit: number;
+  features: string[];
+  scheduler: string | null;
+  strict: boolean | null;
+  leaseMs: number | null;
+  /** it renews its lease in time, unless something happens to it */
+  renews: boolean;
+  /** share of its calls that carry an idempotency key */
+  keyed: number;
+  /** share of requests, and of answers, that get lost */
+  loss: number;
+}
 
 export interface Fault {
   /** place in the plan, the name of the fault when it is replayed */
@@ -59,7 +114,10 @@ export interface Plan {
   seed: number;
   definition: WorkflowDefinition;
   more: WorkflowDefinition;
+  /** added to the first workflow one by one */
+  additions: WorkflowDefinition[];
   offers: Offer[];
+  pollers: PollerPlan[];
   /** workers live in the server's process and die with it */
   embedded: boolean;
   faults: Fault[];
@@ -68,7 +126,7 @@ export interface Plan {
 }
 
 /** Faults happen within this time from the start. */
-const HORIZON_MS = 500;
+export const HORIZON_MS = 500;
 
 export function makePlan(seed: number, taskCount: number): Plan {
   const draw = random(seed, "plan");
@@ -86,12 +144,19 @@ export function makePlan(seed: number, taskCount: number): Plan {
       draw: each.integer(0, 2 ** 30),
     });
   }
+  const embedded = draw.chance(0.2);
+  const pollers = random(seed, "pollers");
   return {
     seed,
     definition: makeWorkflow(random(seed, "workflow"), taskCount, "first"),
     more: makeWorkflow(random(seed, "more"), Math.ceil(taskCount / 6), "more"),
+    additions: [0, 1].map((at) => makeAddition(random(seed, "addition", at), taskCount, at)),
     offers,
-    embedded: draw.chance(0.2),
+    // A `run` has no runners that poll.
+    pollers: Array.from({ length: embedded ? 0 : pollers.integer(0, 2) }, (_, at) =>
+      makePoller(pollers, at),
+    ),
+    embedded,
     faults,
     failureRate: draw.pick([0, 0.02, 0.1, 0.25]),
   };
@@ -115,10 +180,40 @@ function makeOffer(slot: number, draw: Random): Offer {
     maxParallel: !anchor && draw.chance(0.2) ? draw.integer(1, 6) : null,
     timeLimitSeconds: null,
     scheduler: anchor ? "alpha" : draw.pick([null, null, "alpha", "beta"]),
+    features: anchor || draw.chance(0.3) ? ["fast"] : [],
   };
 }
 
-function makeWorkflow(draw: Random, taskCount: number, name: string): WorkflowDefinition {
+function makePoller(draw: Random, at: number): PollerPlan {
+  const leaseMs = draw.chance(0.8) ? draw.integer(100, 900) : null;
+  return {
+    host: `p${at}`,
+    by: draw.chance(0.7) ? "resources" : "next",
+    cpus: draw.integer(1, 6),
+    memoryBytes: draw.integer(1, 8) * 2 ** 30,
+    limit: draw.integer(1, 6),
+    features: draw.chance(0.3) ? ["fast"] : [],
+    scheduler: draw.pick([null, "alpha", "beta"]),
+    strict: draw.pick([true, false, null]),
+    leaseMs,
+    renews: draw.chance(0.7),
+    keyed: draw.pick([0.5, 1]),
+    loss: draw.pick([0, 0.05, 0.2]),
+  };
+}
+
+/** Names of its own: `requireNewNames` is not asked here. */
+function makeAddition(draw: Random, taskCount: number, at: number): WorkflowDefinition {
+  const count = Math.ceil(taskCount / draw.integer(10, 20));
+  return makeWorkflow(draw, count, "first", `x${at}_`);
+}
+
+function makeWorkflow(
+  draw: Random,
+  taskCount: number,
+  name: string,
+  prefix = "",
+): WorkflowDefinition {
   const blocks: (ArrayBlock | ExplicitBlock)[] = [];
   let first = 0;
   while (first < taskCount) {
@@ -129,7 +224,9 @@ function makeWorkflow(draw: Random, taskCount: number, name: string): WorkflowDe
         : draw.integer(1, Math.max(2, Math.ceil(taskCount / 4)));
     const policy = makePolicy(draw, `${name}-${draw.integer(0, 3)}`);
     blocks.push(
-      draw.chance(0.7) ? arrayBlock(first, count, policy) : explicitBlock(first, count, policy),
+      draw.chance(0.7)
+        ? arrayBlock(first, count, policy, prefix)
+        : explicitBlock(first, count, policy, prefix),
     );
     first += count;
   }
@@ -232,6 +329,7 @@ function makePolicy(draw: Random, category: string): BlockPolicy {
     cwd: null,
     scheduler: draw.chance(0.12) ? "alpha" : null,
     idempotent: draw.chance(0.7),
+    ...(draw.chance(0.25) ? { placement: makePlacement(draw) } : {}),
     ...(draw.chance(0.4) ? { faults: makeFaultPolicy(draw) } : {}),
   };
 }
@@ -250,40 +348,65 @@ function makeFaultPolicy(draw: Random): FaultPolicy {
     ...(draw.chance(0.5)
       ? { backoff: { initialSeconds: 0.01, factor: 2, maxSeconds: 0.1, jitter: 0.5 } }
       : {}),
-    ...(draw.chance(0.5) ? { crashLimit: draw.integer(1, 3) } : {}),
+    ...(draw.chance(0.6) ? { crashLimit: draw.integer(1, 3) } : {}),
     exitRules,
+  };
+}
+
+/** The first worker, on host h1, can run everything. */
+function makePlacement(draw: Random): Placement {
+  return {
+    ...(draw.chance(0.4) ? { requiredHosts: ["h1", `h${draw.integer(2, 5)}`] } : {}),
+    ...(draw.chance(0.3) ? { preferredHosts: [`h${draw.integer(1, 8)}`] } : {}),
+    ...(draw.chance(0.4) ? { features: ["fast"] } : {}),
   };
 }
 
 /** Categories are called after the workflow and a number from 0 to 3. */
 function makeCategories(draw: Random, name: string): Record<string, CategorySettings> {
+  const learned = (share: number): CategorySettings =>
+    draw.chance(share) ? { allocation: draw.pick(ALLOCATIONS) } : {};
   return {
-    [`${name}-0`]: { speculate: 2, fastAbort: null },
-    [`${name}-1`]: { maxConcurrent: draw.integer(1, 4) },
-    [`${name}-2`]: { fastAbort: 2, speculate: draw.chance(0.5) ? 2 : null },
+    [`${name}-0`]: { speculate: 2, fastAbort: null, ...learned(0.3) },
+    [`${name}-1`]: { maxConcurrent: draw.integer(1, 4), ...learned(0.3) },
+    [`${name}-2`]: { fastAbort: 2, speculate: draw.chance(0.5) ? 2 : null, ...learned(0.3) },
+    [`${name}-3`]: learned(0.8),
   };
 }
 
-function arrayBlock(first: number, count: number, policy: BlockPolicy): ArrayBlock {
+function arrayBlock(
+  first: number,
+  count: number,
+  policy: BlockPolicy,
+  prefix: string,
+): ArrayBlock {
   return {
     ...policy,
     kind: "array",
     first,
     count,
-    title: `a${first}_{i}`,
+    title: `${prefix}a${first}_{i}`,
     parameters: { names: ["i"], values: [{ from: 0, step: 1, count, decimals: 0 }], mode: "zip" },
-    body: { name: [`a${first}_`, { p: 0 }], command: { kind: "argv", argv: ["work", [{ p: 0 }]] } },
+    body: {
+      name: [`${prefix}a${first}_`, { p: 0 }],
+      command: { kind: "argv", argv: ["work", [{ p: 0 }]] },
+    },
   };
 }
 
-function explicitBlock(first: number, count: number, policy: BlockPolicy): ExplicitBlock {
+function explicitBlock(
+  first: number,
+  count: number,
+  policy: BlockPolicy,
+  prefix: string,
+): ExplicitBlock {
   return {
     ...policy,
     kind: "explicit",
     first,
     count,
     bodies: Array.from({ length: count }, (_, i) => ({
-      name: `t${first + i}`,
+      name: `${prefix}t${first + i}`,
       command: { kind: "argv", argv: ["work", String(first + i)] },
     })),
   };

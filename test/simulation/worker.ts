@@ -3,6 +3,7 @@
  * attempts take simulated time. It dies, pauses and slows down when told to.
  */
 import { OUTCOME_OK, type Outcome, OUTCOMES, outcomeIndex } from "../../src/core/states.ts";
+import type { Grant } from "../../src/core/events.ts";
 import type { Requirement } from "../../src/core/workflow.ts";
 import {
   emptyBatch,
@@ -14,11 +15,12 @@ import {
 } from "../../src/protocol/session.ts";
 import type { Clock } from "./clock.ts";
 import type { Connection } from "./network.ts";
-import { random } from "./random.ts";
+import { type Random, random } from "./random.ts";
 
 const CANCELED = outcomeIndex("canceled");
 const PREEMPTED = outcomeIndex("preempted");
 const WORKER_LOST = outcomeIndex("worker_lost");
+const OOM = outcomeIndex("oom");
 /** Share of attempts that take very much longer than others. */
 const STRAGGLERS = 0.01;
 /** Results wait this long at most for others to share their frame. */
@@ -45,6 +47,8 @@ export interface SimAttempt {
   attempt: number;
   cls: number;
   template: WorkerTemplate;
+  /** what it is held to; null = amounts are only reserved */
+  grant: Grant | null;
   state: "waiting" | "running" | "over";
   startedMs: number;
   /** a command has to succeed before it */
@@ -56,6 +60,7 @@ export interface SimAttempt {
 
 /** What the world has to know of what really happened. */
 export interface Observer {
+  arrived(attempt: SimAttempt): void;
   began(attempt: SimAttempt): void;
   ended(worker: SimWorker, attempt: SimAttempt, outcome: number): void;
 }
@@ -207,6 +212,7 @@ export class SimWorker {
         attempt: frame.attempts[i]!,
         cls: frame.cls,
         template,
+        grant: frame.grant ?? null,
         state: "waiting",
         startedMs: this.#clock.nowMs,
         recovery: frame.recoveries?.some(({ at }) => at === i) ?? false,
@@ -216,6 +222,7 @@ export class SimWorker {
       const key = `${attempt.workflow}/${attempt.task}/${attempt.attempt}`;
       if (this.#attempts.has(key)) throw new Error(`attempt ${key} came twice`);
       this.#attempts.set(key, attempt);
+      this.#observer.arrived(attempt);
       if (this.#draining) this.#giveBack(attempt);
       else if (this.#dice(attempt, "input").chance(this.#failureRate / 20))
         this.#over(attempt, outcomeIndex("input_missing"));
@@ -223,7 +230,7 @@ export class SimWorker {
     this.#pump();
   }
 
-  #dice(attempt: SimAttempt, what: string): ReturnType<typeof random> {
+  #dice(attempt: SimAttempt, what: string): Random {
     return random(this.#seed, what, attempt.workflow, attempt.task, attempt.attempt);
   }
 
@@ -247,7 +254,7 @@ export class SimWorker {
     this.#observer.began(attempt);
     attempt.startedMs = this.#clock.nowMs;
     const dice = this.#dice(attempt, "attempt");
-    const outcome = this.#drawOutcome(attempt, dice);
+    const outcome = drawOutcome(this.#seed, this.#failureRate, attempt, dice);
     if (attempt.recovery && dice.chance(0.2)) {
       this.#clock.after(1, () =>
         this.#awake(() => {
@@ -270,16 +277,16 @@ export class SimWorker {
     const { timeoutSeconds } = attempt.template;
     const timeoutMs = (timeoutSeconds ?? Number.POSITIVE_INFINITY) * 1000;
     const index = workMs > timeoutMs ? outcomeIndex("timeout") : outcomeIndex(outcome);
+    const allowed = attempt.grant?.memoryBytes ?? 0;
+    if (allowed > 0 && peakOf(this.#seed, workflow, task) > allowed) {
+      this.#clock.after(Math.min(workMs / 2, timeoutMs), () =>
+        this.#awake(() => this.#over(attempt, OOM)),
+      );
+      return;
+    }
     this.#clock.after(Math.min(workMs, timeoutMs), () =>
       this.#awake(() => this.#over(attempt, index)),
     );
-  }
-
-  #drawOutcome(attempt: SimAttempt, dice: ReturnType<typeof random>): Outcome {
-    // Some tasks never succeed.
-    const hopeless = random(this.#seed, "task", attempt.workflow, attempt.task).chance(0.01);
-    if (!hopeless && !dice.chance(this.#failureRate)) return "ok";
-    return dice.pick(["exit", "exit", "signal", "oom", "disk", "output_missing", "launch_error"]);
   }
 
   /** An attempt is ended from outside: at once when it has not started, else after a grace time. */
@@ -302,6 +309,7 @@ export class SimWorker {
       attempt,
       outcome,
       wallUs: (this.#clock.nowMs - attempt.startedMs) * 1000,
+      peakBytes: this.#peakOf(attempt, outcome),
     });
     this.#pump();
     const idle = this.#attempts.size === 0 || this.#dice(attempt, "idle").chance(0.3);
@@ -311,6 +319,13 @@ export class SimWorker {
       this.#clock.after(GATHER_MS, () => this.#awake(() => this.#flush()));
     }
     this.#checkDrained();
+  }
+
+  /** One that was ended for its memory was seen just above what it was allowed. */
+  #peakOf({ workflow, task, grant }: SimAttempt, outcome: number): number {
+    const peak = peakOf(this.#seed, workflow, task);
+    const allowed = grant?.memoryBytes ?? 0;
+    return outcome === OOM && allowed > 0 ? Math.min(peak, allowed + 4096) : peak;
   }
 
   #forget(attempt: SimAttempt): void {
@@ -349,10 +364,10 @@ export class SimWorker {
     let count = 0;
     const used = { cpus: 0, memoryBytes: 0, diskBytes: 0, gpus: 0 };
     const custom: Record<string, number> = {};
-    for (const { state, template } of this.#attempts.values()) {
+    for (const { state, template, grant } of this.#attempts.values()) {
       if (state !== "running") continue;
       count++;
-      const need: Requirement = template.requirement;
+      const need: Requirement = { ...template.requirement, ...grant };
       for (const name of ["cpus", "memoryBytes", "diskBytes", "gpus"] as const)
         used[name] += need[name];
       for (const [name, amount] of Object.entries(need.custom ?? {}))
@@ -439,22 +454,29 @@ export class SimWorker {
 
   #held(): Extract<ToServer, { type: "hello" }>["held"] {
     const held = new Map<number, Extract<ToServer, { type: "hello" }>["held"][number]>();
-    const add = (workflow: number, task: number, attempt: number, started: boolean): void => {
-      const of = held.get(workflow) ?? { workflow, tasks: [], attempts: [], started: [] };
+    const add = (
+      workflow: number,
+      task: number,
+      attempt: number,
+      started: boolean,
+      grant: Grant | null,
+    ): void => {
+      const of = held.get(workflow) ?? { workflow, tasks: [], attempts: [], started: [], grants: [] };
       held.set(workflow, of);
       of.tasks.push(task);
       of.attempts.push(attempt);
       of.started.push(started);
+      of.grants!.push(grant);
     };
     const before = new Map<number, number>();
-    for (const { workflow, task, attempt, cls } of this.#attempts.values()) {
+    for (const { workflow, task, attempt, cls, grant } of this.#attempts.values()) {
       const place = before.get(cls) ?? 0;
       before.set(cls, place + 1);
-      add(workflow, task, attempt, place < (this.#width.get(cls) ?? 0));
+      add(workflow, task, attempt, place < (this.#width.get(cls) ?? 0), grant);
     }
-    for (const entry of this.unacknowledged(Number.POSITIVE_INFINITY)) add(...entry, false);
+    for (const entry of this.unacknowledged(Number.POSITIVE_INFINITY)) add(...entry, false, null);
     for (const { attempt } of this.#gathered)
-      add(attempt.workflow, attempt.task, attempt.attempt, false);
+      add(attempt.workflow, attempt.task, attempt.attempt, false, null);
     return [...held.values()];
   }
 
@@ -472,15 +494,36 @@ export class SimWorker {
   }
 }
 
+/** What an attempt ends with by itself. */
+export function drawOutcome(
+  seed: number,
+  failureRate: number,
+  { workflow, task }: Pick<SimAttempt, "workflow" | "task">,
+  dice: Random,
+): Outcome {
+  // Some tasks never succeed.
+  const hopeless = random(seed, "task", workflow, task).chance(0.01);
+  if (!hopeless && !dice.chance(failureRate)) return "ok";
+  return dice.pick(["exit", "exit", "signal", "oom", "disk", "output_missing", "launch_error"]);
+}
+
+/** Memory that a task needs each time: most need little, some a hundred times as much. */
+export function peakOf(seed: number, workflow: number, task: number): number {
+  const dice = random(seed, "peak", workflow, task);
+  const mib = Math.exp(dice.between(Math.log(20), Math.log(dice.chance(0.1) ? 4000 : 300)));
+  return Math.round(mib * 2 ** 20);
+}
+
 interface SimResult {
   attempt: SimAttempt;
   outcome: number;
   wallUs: number;
+  peakBytes: number;
 }
 
 function toBatches(results: readonly SimResult[]): FinishedBatch[] {
   const batches = new Map<string, FinishedBatch>();
-  for (const { attempt, outcome, wallUs } of results) {
+  for (const { attempt, outcome, wallUs, peakBytes } of results) {
     const key = `${attempt.workflow}/${attempt.cls}`;
     let batch = batches.get(key);
     if (!batch) {
@@ -496,9 +539,9 @@ function toBatches(results: readonly SimResult[]): FinishedBatch[] {
     batch.exits.push(EXITS[OUTCOMES[outcome]!] ?? null);
     batch.startedMs.push(attempt.startedMs);
     batch.wallUs.push(wallUs);
-    batch.userUs.push(wallUs / 2);
+    batch.userUs.push(wallUs * (0.5 + (attempt.task % 4) / 2));
     batch.systemUs.push(0);
-    batch.peakBytes.push(null);
+    batch.peakBytes.push(peakBytes);
   }
   return [...batches.values()];
 }

@@ -37,6 +37,12 @@ export class EdgeWatch {
         this.#last.set(tasks.workflow, { tasks, states: tasks.state.slice() });
         continue;
       }
+      // Tasks that were added began as blocked ones.
+      if (tasks.state.length > last.states.length) {
+        const { states } = last;
+        last.states = new Uint8Array(tasks.state.length);
+        last.states.set(states);
+      }
       const { states } = last;
       for (let task = 0; task < states.length; task++) {
         const now = tasks.state[task]!;

@@ -86,6 +86,13 @@ CREATE TABLE files (
   PRIMARY KEY (workflow_id, task, role, path)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE host_blocks (
+  host TEXT NOT NULL PRIMARY KEY,
+  until_ms INTEGER,
+  reason TEXT NOT NULL,
+  at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE meta (
   key TEXT NOT NULL PRIMARY KEY,
   value ANY NOT NULL

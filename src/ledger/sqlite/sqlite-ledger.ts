@@ -136,6 +136,13 @@ export function createSqliteLedger(database: Database, opened: SqliteLedgerOptio
             ? sql.rows("claim_starts", id as string).map(([task]) => task as number)
             : [],
       })),
+    hostBlocks: () =>
+      sql.rows("host_blocks").map(([host, untilMs, reason, atMs]) => ({
+        host: host as string,
+        untilMs: untilMs as number | null,
+        reason: reason as string,
+        atMs: atMs as number,
+      })),
     answer: (key) => {
       const row = sql.row("get_answer", key);
       if (row === null) return null;

@@ -1,5 +1,6 @@
 import type { Database, SQLQueryBindings, Statement } from "bun:sqlite";
 import claims from "./statements/claims.sql" with { type: "text" };
+import hosts from "./statements/hosts.sql" with { type: "text" };
 import reading from "./statements/reading.sql" with { type: "text" };
 import records from "./statements/records.sql" with { type: "text" };
 import replace from "./statements/replace.sql" with { type: "text" };
@@ -23,7 +24,7 @@ export interface Statements {
 
 /** All statements by name: sections of the .sql files that begin with `-- name: x`. */
 export const STATEMENTS: ReadonlyMap<string, string> = new Map(
-  [claims, reading, records, replace, transaction, workflows].flatMap(sections),
+  [claims, hosts, reading, records, replace, transaction, workflows].flatMap(sections),
 );
 
 function sections(text: string): [name: string, sql: string][] {

@@ -84,6 +84,18 @@ export function recordWriter(statements: Statements): (record: LedgerRecord) => 
         statements.run("forget_claims", whole(record.beforeMs));
         statements.run("forget_answers", whole(record.beforeMs));
         return;
+      case "host_blocked":
+        statements.run(
+          "put_host_block",
+          record.host,
+          whole(record.untilMs),
+          record.reason,
+          whole(record.atMs),
+        );
+        return;
+      case "host_unblocked":
+        statements.run("delete_host_block", record.host);
+        return;
       default:
         throw new Error(`unknown record ${JSON.stringify(record satisfies never)}`);
     }

@@ -7,6 +7,8 @@ export const BRIDGE_PROTOCOL = 1;
 export interface BridgeCapabilities {
   cpus: boolean;
   memory: boolean;
+  /** those of other hosts; what this host has, Holdall counts itself */
+  gpus?: boolean;
   retries: boolean;
   cancel: boolean;
   staging: boolean;

@@ -25,6 +25,7 @@ async function open(
   const bridge = await openBridge(recorder.events, {
     name: "fake",
     argv: [process.execPath, FAKE, behaviour, launcher ?? ""],
+    install: "install it",
     environment: {},
     helloMs: 10_000,
     remote: false,
@@ -104,7 +105,14 @@ describe("a bridge that runs commands itself", () => {
 });
 
 test("a bridge that does not start is told apart from one that says nothing, or something else", async () => {
-  const base = { name: "fake", environment: {}, helloMs: 300, remote: false, flat: false };
+  const base = {
+    name: "fake",
+    install: "install it",
+    environment: {},
+    helloMs: 300,
+    remote: false,
+    flat: false,
+  };
   const { events } = createRecorder();
   const absent = await rejection(openBridge(events, { ...base, argv: ["/no/such/bridge"] }));
   expect(absent.message).toContain("cannot be started");

@@ -36,6 +36,8 @@ export interface BridgeOptions {
   /** the bridge's command; told where launchers find us by the options `--context FILE` at its end */
   argv: readonly string[];
   environment: Readonly<Record<string, string>>;
+  /** a command that installs what it needs, for users */
+  install: string;
   /** its first line must have come by then */
   helloMs: number;
   /** attempts may run on other hosts: their launchers connect over TCP */
@@ -134,7 +136,7 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
     await channel.close();
     channel.remove();
     throw new HoldallError("not_found", `${title} cannot be started: ${String(error)}`, {
-      fix: "sh scripts/setup --engines",
+      fix: options.install,
       cause: error,
     });
   }
@@ -365,7 +367,7 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     throw new HoldallError("unreachable", `${name} does not start: ${message}`, {
-      fix: "sh scripts/setup --engines",
+      fix: options.install,
       cause: error,
     });
   } finally {
@@ -375,7 +377,8 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
   /** What the engine would have to promise and does not. */
   function refused({ needs }: Start): string | null {
     if (!needs || !options.remote) return null;
-    if (needs.gpus > 0) return `${name} bridge: gpus of other hosts`;
+    if (needs.gpus > 0 && greeting!.capabilities.gpus !== true)
+      return `${name} bridge: gpus of other hosts`;
     if (needs.memoryLimitBytes !== null) return `${name} bridge: memory limits on other hosts`;
     return null;
   }

@@ -1,8 +1,9 @@
 import { HoldallError } from "../../core/error.ts";
 import type { Executor, ExecutorEvents } from "../executor.ts";
-import { type EngineRequest, openEngine } from "./engines.ts";
+import type { EngineRequest } from "./engines.ts";
 import { findLauncher } from "./launcher-binary.ts";
 import { launchThroughProcess } from "./launcher-process.ts";
+import { openEngine } from "./open-engine.ts";
 import { spawnFromHere } from "./spawn-process.ts";
 
 export const EXECUTOR_NAMES = ["launcher", "spawn"] as const;
