@@ -25,6 +25,10 @@
 // the frames go over a connection to the worker. The file CONTEXT holds a line with a secret and lines with where
 // the worker listens ("unix PATH" or "tcp NUMERIC-ADDRESS PORT"), tried in this order. We begin with the secret and
 // ID as 10 digits; a worker that does not want the attempt (any more) closes, and then nothing is started.
+//
+// `holdall-launcher --attempts CONTEXT` does that for one ID after the other, each a line of stdin, in a process forked for
+// it: for engines that keep a process of theirs between attempts. To each it answers on stdout, with what there was to
+// say, the exit code as `--attempt` would have had it, and a NUL.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -678,19 +682,24 @@ static int reach(const char *line) {
   return -1;
 }
 
-// Puts the connection to the worker in the place of stdin and stdout.
-static void connect_to_worker(const char *context, const char *id) {
-  char text[4096], hello[256], *rest, *line, *secret;
-  int file = open(context, O_RDONLY | O_CLOEXEC), fd = -1;
-  ssize_t n = file < 0 ? -1 : read(file, text, sizeof text - 1);
-  if (file >= 0) close(file);
-  text[n > 0 ? n : 0] = 0;
-  if (!(secret = strtok_r(text, "\n", &rest))) {
-    dprintf(2, "holdall-launcher: %s: %s\n", context, n < 0 ? strerror(errno) : "is empty");
+static char context[4096];
+
+static void read_context(const char *path) {
+  int file = open(path, O_RDONLY | O_CLOEXEC);
+  ssize_t n = file < 0 ? -1 : read(file, context, sizeof context - 1);
+  if (n <= 0) {
+    dprintf(2, "holdall-launcher: %s: %s\n", path, n < 0 ? strerror(errno) : "is empty");
     _exit(111);
   }
-  while (fd < 0 && (line = strtok_r(NULL, "\n", &rest))) fd = reach(line);
-  int size = snprintf(hello, sizeof hello, "%s%010lu", secret, strtoul(id, NULL, 10));
+  close(file);
+}
+
+// Puts the connection to the worker in the place of stdin and stdout.
+static void connect_to_worker(const char *id) {
+  char hello[256], *rest, *line, *secret = strtok_r(context, "\n", &rest);
+  int fd = -1;
+  while (secret && fd < 0 && (line = strtok_r(NULL, "\n", &rest))) fd = reach(line);
+  int size = snprintf(hello, sizeof hello, "%s%010lu", secret ? secret : "", strtoul(id, NULL, 10));
   if (fd < 0 || size >= (int)sizeof hello || write(fd, hello, (size_t)size) != size) {
     dprintf(2, "holdall-launcher: the worker that wants attempt %s cannot be reached: %s\n", id, strerror(errno));
     _exit(111);
@@ -699,18 +708,50 @@ static void connect_to_worker(const char *context, const char *id) {
   dup2(fd, 1);
 }
 
+// Returns once for each ID that comes, in a process of its own.
+static void serve_attempts(void) {
+  char line[64];
+  size_t have = 0;
+  setsid();
+  dup2(1, 2); // what is said belongs to the answer
+  for (;;) {
+    char *end = memchr(line, '\n', have);
+    if (!end) {
+      ssize_t n = have < sizeof line ? read(0, line + have, sizeof line - have) : 0;
+      if (n <= 0) _exit(0);
+      have += (size_t)n;
+      continue;
+    }
+    *end = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+      connect_to_worker(line);
+      return;
+    }
+    int status = 111;
+    if (pid > 0 && waitpid(pid, &status, 0) == pid)
+      status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    if (dprintf(1, "%d", status) < 0 || write(1, "", 1) != 1) _exit(1);
+    have -= (size_t)(end + 1 - line);
+    memmove(line, end + 1, have);
+  }
+}
+
 // holdall-launcher [SOFT_LIMIT]: the limit of open files that the tasks get instead of ours.
 int main(int argc, char **argv) {
   uint8_t version = VERSION;
-  int paused = 0, attempt = argc == 4 && strcmp(argv[1], "--attempt") == 0;
-  if (attempt) connect_to_worker(argv[2], argv[3]);
+  int paused = 0, one = argc == 4 && strcmp(argv[1], "--attempt") == 0;
+  int attempt = one || (argc == 3 && strcmp(argv[1], "--attempts") == 0);
+  if (attempt) read_context(argv[2]);
+  if (one) connect_to_worker(argv[3]);
+  else if (attempt) serve_attempts();
   prepare_ourselves();
   if (argc > 1 && !attempt && getrlimit(RLIMIT_NOFILE, &nofile) == 0) {
     nofile.rlim_cur = strtoul(argv[1], NULL, 10);
     nofile_raised = nofile.rlim_cur > 0 && nofile.rlim_cur <= nofile.rlim_max;
   }
   put(put(frame(OUT_HELLO, 5), &version, 1), &self, 4);
-  urgent = 1;
+  urgent = !attempt; // an attempt's is read no sooner than what follows
   for (;;) {
     struct epoll_event events[8];
     uint64_t now = clock_us(CLOCK_MONOTONIC), wake = UINT64_MAX;

@@ -79,47 +79,64 @@ def launching(launcher, copy, path, context):
 
     def launch(number):
         import os
+        import sys
 
-        program = launcher
-        if copy is not None and not os.access(program, os.X_OK):
-            import hashlib
-            import tempfile
-
-            name = "holdall-launcher-" + hashlib.sha256(copy).hexdigest()[:16]
-            program = os.path.join(tempfile.gettempdir(), name)
-            if not os.access(program, os.X_OK):
-                draft = f"{program}.{os.getpid()}"
-                with open(draft, "wb") as file:
-                    file.write(copy)
-                os.chmod(draft, 0o755)
-                os.rename(draft, program)
-        # Not subprocess: it takes longer than the launcher itself.
-        words = os.memfd_create("words")
-        pid = given = -1
+        # A worker process keeps the launchers it has started, and each runs one attempt at a time: to start one takes longer
+        # than to have it run an attempt. They end with us, when their stdin does.
+        idle = sys.__dict__.setdefault("_holdall_launchers", {}).setdefault(path, [])
         try:
-            null = (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDWR, 0)
+            asked, answers = idle.pop()
+        except IndexError:
+            program = launcher
+            if copy is not None and not os.access(program, os.X_OK):
+                import hashlib
+                import tempfile
+
+                name = "holdall-launcher-" + hashlib.sha256(copy).hexdigest()[:16]
+                program = os.path.join(tempfile.gettempdir(), name)
+                if not os.access(program, os.X_OK):
+                    draft = f"{program}.{os.getpid()}"
+                    with open(draft, "wb") as file:
+                        file.write(copy)
+                    os.chmod(draft, 0o755)
+                    os.rename(draft, program)
             where = path
+            theirs, asked = os.pipe()
+            answers, said = os.pipe()
+            files = [(os.POSIX_SPAWN_DUP2, theirs, 0), (os.POSIX_SPAWN_DUP2, said, 1)]
+            closed = [theirs, said]
             if context is not None and not os.access(path, os.R_OK):
-                given, where = os.memfd_create("context"), "/dev/stdin"
-                os.write(given, context)
-                null = (os.POSIX_SPAWN_DUP2, given, 0)
-            files = [null, (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0), (os.POSIX_SPAWN_DUP2, words, 2)]
+                memory = os.memfd_create("context")
+                os.write(memory, context)
+                where = "/dev/fd/2"
+                files.append((os.POSIX_SPAWN_DUP2, memory, 2))
+                closed.append(memory)
             try:
-                pid = os.posix_spawn(program, [program, "--attempt", where, str(number)], {}, file_actions=files)
+                os.posix_spawn(program, [program, "--attempts", where], {}, file_actions=files)
             except OSError as error:
                 return f"{program} on {os.uname().nodename}: {error.strerror}"
-            _, status = os.waitpid(pid, 0)
-            pid = -1
-            size = os.fstat(words).st_size
-            text = os.pread(words, size, 0).decode("utf-8", "replace").strip() if size else ""
-            return f"exit code {os.waitstatus_to_exitcode(status)}, {text}" if status or text else ""
+            finally:
+                for each in closed:
+                    os.close(each)
+        try:
+            answer = b""
+            os.write(asked, b"%d\n" % number)
+            while not answer.endswith(b"\0"):
+                more = os.read(answers, 4096)
+                if not more:
+                    break
+                answer += more
+            if answer.endswith(b"\0"):
+                idle.append((asked, answers))
+                asked = None
+        except BrokenPipeError:
+            pass
         finally:
-            if pid > 0:  # told to stop while it runs
-                os.kill(pid, 9)
-                os.waitpid(pid, 0)
-            if given >= 0:
-                os.close(given)
-            os.close(words)
+            if asked is not None:  # it ended, or we were told to stop
+                os.close(asked)
+                os.close(answers)
+        text = answer[:-1].decode("utf-8", "replace").strip()
+        return "" if text == "0" else f"the launcher on {os.uname().nodename} ended: {text or 'nobody knows why'}"
 
     return launch
 
@@ -193,17 +210,25 @@ def give_up(why):
 
 
 def watch(processes):
-    """`processes`: name by process id, of our children. Without its daemons an engine may have us wait for ever."""
+    """`processes`: name by process id, of those below us. Without its daemons an engine may have us wait for ever."""
 
     def look():
         while True:
             time.sleep(WATCH_SECONDS)
-            now = children()
             for pid, name in processes.items():
-                if now.get(pid, ("", "Z"))[1] in "ZX":
+                if _state(pid) in "ZX":
                     give_up(f"{name} ended")
 
     threading.Thread(target=look, daemon=True).start()
+
+
+def _state(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="latin-1") as file:
+            text = file.read()
+        return text[text.rindex(")") + 2]
+    except OSError:
+        return "X"
 
 
 def run_bridge(make):

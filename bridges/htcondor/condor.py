@@ -152,12 +152,13 @@ def site_tools():
 class Pool:
     """A pool on this host. Its processes are children of the caller, who ends them (SIGKILL is fine)."""
 
-    def __init__(self, folder, slots, memory_bytes):
-        """`slots`: for each node how many cpus it offers; one node is run by the central manager's own master."""
+    def __init__(self, folder, slots, memory_bytes, apart=False):
+        """`slots`: how many cpus each node offers. A single node belongs to the central manager, unless it is to be `apart`."""
         if not (OWN / "bin" / "condor_submit").exists():
             raise CondorError(f"{OWN} is not there: sh scripts/setup --engines")
         self.folder = pathlib.Path(folder)
         self.slots = slots
+        self.apart = apart or len(slots) > 1
         self.memory_mib = max(1, int(memory_bytes) // len(slots) // 1024**2)
         self.prefix, self.user = _ordinary()
         self.tools = Tools(self.prefix, OWN / "bin", self.folder / "central" / "config")
@@ -168,10 +169,9 @@ class Pool:
     def start(self):
         """Returns when every slot is there to be matched."""
         daemons = "MASTER COLLECTOR NEGOTIATOR SCHEDD"
-        several = len(self.slots) > 1
-        self.central = self._master("central", daemons if several else f"{daemons} STARTD", self.slots[0])
+        self.central = self._master("central", daemons if self.apart else f"{daemons} STARTD", self.slots[0])
         give_up = time.monotonic() + START_SECONDS
-        if several:
+        if self.apart:
             address = self.folder / "central" / "log" / ".collector_address"
             self._wait(give_up, lambda: address.exists() and "\n" in address.read_text())
             self.port = re.search(r":(\d+)", address.read_text()).group(1) + "?sock=collector"
@@ -180,7 +180,7 @@ class Pool:
         self._wait(give_up, lambda: self._ready(len(self.slots)) and schedd.exists())
 
     def start_node(self, node):
-        """A node's condor_master; only where there are several."""
+        """A node's condor_master; only where nodes are apart."""
         return self._master(f"node{node}", "MASTER STARTD", self.slots[node], f"STARTD_NAME = node{node}")
 
     def _ready(self, wanted):

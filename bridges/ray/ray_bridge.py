@@ -104,4 +104,5 @@ class Ray(Engine):
         self.ray.shutdown()
 
 
-run_bridge(Ray)
+if __name__ == "__main__":
+    run_bridge(Ray)

@@ -1,6 +1,6 @@
 /**
  * Holdall as a user would set it up: `holdall serve` (durable, with fsync), one `holdall worker` for each node, and the client SDK.
- * Whatever is not of the protocol (--executor ray, --access FILE ...) is handed to the workers.
+ * With `--pilots slurm` each worker is a job of Slurm's instead; `--host ADDR`: where they reach the server. Whatever is not of the protocol (--executor ray, --access FILE ...) is handed to the workers.
  */
 import { join, resolve } from "node:path";
 import { createClient, type HoldallClient } from "../../src/client/client.ts";
@@ -21,7 +21,7 @@ interface Task {
   argv: string[];
 }
 
-const { workers, nodes, retries, rest } = parseArguments(process.argv.slice(2));
+const given = parseArguments(process.argv.slice(2));
 const stateDir = resolve("state");
 const children = new Map<string, Bun.Subprocess>();
 let ending = false;
@@ -30,20 +30,29 @@ function parseArguments(words: readonly string[]): {
   workers: number;
   nodes: number;
   retries: number;
-  rest: string[];
+  /** workers are jobs of a batch system */
+  pilots: boolean;
+  serverOptions: string[];
+  workerOptions: string[];
 } {
-  const given: Record<string, number> = { "--workers": 1, "--nodes": 1, "--retries": 0 };
-  const rest: string[] = [];
+  const counts: Record<string, number> = { "--workers": 1, "--nodes": 1, "--retries": 0 };
+  const workerOptions: string[] = [];
+  const serverOptions: string[] = [];
+  let pilots = false;
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!;
-    if (word in given) given[word] = Number(words[++i]);
-    else rest.push(word);
+    if (word in counts) counts[word] = Number(words[++i]);
+    else if (word === "--host") serverOptions.push(word, words[++i]!);
+    else if (word === "--pilots" && words[i + 1] === "slurm") pilots = ++i > 0;
+    else workerOptions.push(word);
   }
   return {
-    workers: given["--workers"]!,
-    nodes: given["--nodes"]!,
-    retries: given["--retries"]!,
-    rest,
+    workers: counts["--workers"]!,
+    nodes: counts["--nodes"]!,
+    retries: counts["--retries"]!,
+    pilots,
+    serverOptions,
+    workerOptions,
   };
 }
 
@@ -68,16 +77,40 @@ function start(name: string, args: readonly string[]): Bun.Subprocess {
 
 /** The first nodes take what cannot be shared evenly. */
 function startWorker(node: number): void {
-  const cpus = Math.floor(workers / nodes) + (node < workers % nodes ? 1 : 0);
-  start(`worker ${node}`, ["worker", "--cpus", String(cpus), "--idle-timeout", "1h", ...rest]);
+  const cpus =
+    Math.floor(given.workers / given.nodes) + (node < given.workers % given.nodes ? 1 : 0);
+  const args = ["worker", "--cpus", String(cpus), "--idle-timeout", "1h", ...given.workerOptions];
+  if (given.pilots) submitPilot(node, cpus, args);
+  else start(`worker ${node}`, args);
+}
+
+const pilots = new Map<number, string>();
+
+/** A preempted one is queued again by Slurm, with its number. */
+function submitPilot(node: number, cpus: number, args: readonly string[]): void {
+  const words = [...HOLDALL, ...args, "--quiet", "--access", join(stateDir, "access.json")];
+  const script = `#!/bin/sh\nexec ${words.map((word) => `'${word.replaceAll("'", String.raw`'\''`)}'`).join(" ")}\n`;
+  const about = ["--job-name=holdall", "--nodes=1", "--ntasks=1", `--cpus-per-task=${cpus}`];
+  const { success, stdout, stderr } = Bun.spawnSync(
+    ["sbatch", "--parsable", "--requeue", "--output=/dev/null", ...about],
+    { stdin: new TextEncoder().encode(script) },
+  );
+  if (!success) throw new Error(`sbatch: ${stderr.toString().trim()}`);
+  pilots.set(node, stdout.toString().trim().split(";")[0]!);
+}
+
+async function cancelPilots(jobs: readonly string[], ...options: string[]): Promise<void> {
+  if (jobs.length > 0)
+    await Bun.spawn(["scancel", ...options, ...jobs], { stdout: "ignore", stderr: "ignore" })
+      .exited;
 }
 
 async function startAll(): Promise<{ client: HoldallClient; server: Bun.Subprocess }> {
-  const server = start("server", ["serve"]);
+  const server = start("server", ["serve", ...given.serverOptions]);
   const access = await until(() => readAccess(join(stateDir, "access.json")));
   const client = createClient({ baseUrl: access.url, token: access.token });
-  for (let node = 0; node < nodes; node++) startWorker(node);
-  await until(async () => ((await client.workers()).length === nodes ? true : null));
+  for (let node = 0; node < given.nodes; node++) startWorker(node);
+  await until(async () => ((await client.workers()).length === given.nodes ? true : null));
   return { client, server };
 }
 
@@ -119,7 +152,7 @@ function workflowOf(tasks: readonly Task[]): WorkflowDefinition {
   const policy = {
     requirement: DEFAULT_REQUIREMENT,
     category: "task",
-    retries,
+    retries: given.retries,
     timeoutSeconds: null,
     onUpstreamFailure: "skip",
     priority: 0,
@@ -167,6 +200,7 @@ function workflowOf(tasks: readonly Task[]): WorkflowDefinition {
 
 /** Attempts die with their worker. */
 async function kill(node: number, warningS: number): Promise<void> {
+  if (given.pilots) throw new Error("pilots are preempted by Slurm, not killed by the driver");
   const name = `worker ${node}`;
   const old = children.get(name)!;
   children.delete(name);
@@ -183,6 +217,7 @@ async function kill(node: number, warningS: number): Promise<void> {
 async function end(code: number): Promise<void> {
   if (ending) return;
   ending = true;
+  await cancelPilots([...pilots.values()]);
   const all = [...children.values()];
   for (const each of all) each.kill("SIGTERM");
   await Promise.race([Promise.all(all.map((each) => each.exited)), Bun.sleep(END_LIMIT_MS)]);
@@ -217,8 +252,7 @@ async function main(): Promise<void> {
   });
   for await (const line of lines()) {
     const message = JSON.parse(line) as
-      | { type: "run"; tasks: string }
-      | { type: "kill"; node: number; warning_s?: number };
+      { type: "run"; tasks: string } | { type: "kill"; node: number; warning_s?: number };
     if (message.type === "kill") void kill(message.node, message.warning_s ?? 0);
     else
       last = last

@@ -263,6 +263,15 @@ int connected() {
   return stats.workers_connected;
 }
 
+int wanted_port() { // WQ_PORT, as in the studies that this continues; any port without it
+  const char *text = getenv("WQ_PORT");
+  if (!text || !*text) return WORK_QUEUE_RANDOM_PORT;
+  char *rest = nullptr;
+  long number = strtol(text, &rest, 10);
+  if (*rest || number < 1 || number > 65535) give_up(std::string("WQ_PORT is not a port, 1 to 65535: ") + text);
+  return static_cast<int>(number);
+}
+
 double process_age() { // seconds since exec, which is before main
   std::ifstream stat("/proc/self/stat");
   std::string text;
@@ -298,7 +307,9 @@ int main(int argc, char **argv) {
   }).detach();
   std::thread(listen).detach();
 
-  manager = work_queue_create(WORK_QUEUE_RANDOM_PORT);
+  port = wanted_port();
+  manager = work_queue_create(port);
+  if (!manager && port > 0) give_up("port " + std::to_string(port) + " is taken: set WQ_PORT to another one, or unset it");
   if (!manager) give_up("no port can be listened on");
   port = work_queue_port(manager);
   workers_of_nodes.resize(static_cast<size_t>(nodes));

@@ -18,7 +18,7 @@ export async function runCli(
 ): Promise<number> {
   // Everything after the first `--` belongs to the user's command and is never looked at.
   const end = argv.indexOf("--");
-  const words = rewriteHelp(end < 0 ? argv : argv.slice(0, end));
+  const words = longNames(rewriteHelp(end < 0 ? argv : argv.slice(0, end)));
   const rest = end < 0 ? null : argv.slice(end + 1);
   const json = words.includes("--json");
   // Stricli formats errors to text at once; we keep the error itself, for --json and for the exit code.
@@ -100,4 +100,10 @@ function commandPath(words: readonly string[]): string {
 /** `holdall help run` is `holdall run --help`. */
 function rewriteHelp(words: readonly string[]): readonly string[] {
   return words[0] === "help" ? [...words.slice(1), "--help"] : words;
+}
+
+/** `bench engines --n 2000`: Stricli takes a single letter after two dashes for an argument. */
+function longNames(words: readonly string[]): readonly string[] {
+  if (words[0] !== "bench") return words;
+  return words.map((word) => (/^--n(=|$)/.test(word) ? word.replace("--n", "--values") : word));
 }

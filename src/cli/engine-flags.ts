@@ -70,12 +70,20 @@ export function engineOf(
     cpus: offer.cpus,
     memoryBytes: offer.memoryBytes,
     maxParallel: offer.maxParallel,
+    timeLimitSeconds: offer.timeLimitSeconds,
     given,
     note,
   };
 }
 
-function valueOf(option: string, value: string, { kind }: EngineFlag, cwd: string): string {
+function valueOf(
+  option: string,
+  value: string,
+  { kind, choices }: EngineFlag,
+  cwd: string,
+): string {
+  if (choices !== undefined && !choices.includes(value))
+    throw usage(`${option}: ${value} is none of ${choices.join(", ")}`, "give one of them");
   if (kind === "port" && (!/^\d{1,5}$/.test(value) || Number(value) > 65_535))
     throw usage(`${option}: ${value} is no port`, "give one from 1 to 65535, or 0 for any");
   if (kind !== "file") return value;

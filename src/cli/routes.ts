@@ -7,12 +7,14 @@ import { doctorCommand } from "./commands/doctor.ts";
 import { hostsRoutes } from "./commands/hosts.ts";
 import { logsCommand } from "./commands/logs.ts";
 import { reportCommand } from "./commands/report.ts";
+import { planCommand } from "./commands/plan.ts";
 import { retryCommand } from "./commands/retry.ts";
 import { runCommand } from "./commands/run.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { statusCommand } from "./commands/status.ts";
 import { submitCommand } from "./commands/submit.ts";
 import { tasksCommand } from "./commands/tasks.ts";
+import { validateCommand } from "./commands/validate.ts";
 import { waitCommand } from "./commands/wait.ts";
 import { workerCommand } from "./commands/worker.ts";
 import type { CliContext } from "./context.ts";
@@ -20,6 +22,8 @@ import type { CliContext } from "./context.ts";
 export const routes: RouteMap<CliContext> = buildRouteMap({
   routes: {
     run: runCommand,
+    plan: planCommand,
+    validate: validateCommand,
     serve: serveCommand,
     worker: workerCommand,
     submit: submitCommand,

@@ -8,6 +8,7 @@
  */
 import type {
   CategoryItem,
+  SchedulerItem,
   HostBlockItem,
   TaskDetail,
   TaskExplanation,
@@ -76,6 +77,8 @@ export interface HoldallClient {
   workflow(id: WorkflowRef, query?: WorkflowQuery): Promise<WorkflowStatus>;
   summary(id: WorkflowRef): Promise<WorkflowSummary>;
   categories(id: WorkflowRef): Promise<CategoryItem[]>;
+  /** the document's `slurm_schedulers` */
+  schedulers(id: WorkflowRef): Promise<SchedulerItem[]>;
   tasks(id: WorkflowRef, query?: TaskQuery): Promise<TaskPage>;
   task(id: WorkflowRef, name: string): Promise<TaskDetail>;
   /** why a task is not running */
@@ -163,6 +166,8 @@ export function createClient(options: ClientOptions = {}): HoldallClient {
     summary: (id) => json(`${workflowPath(id)}/summary`),
     categories: async (id) =>
       (await json<{ categories: CategoryItem[] }>(`${workflowPath(id)}/categories`)).categories,
+    schedulers: async (id) =>
+      (await json<{ schedulers: SchedulerItem[] }>(`${workflowPath(id)}/schedulers`)).schedulers,
     tasks: (id, query = {}) => json(`${workflowPath(id)}/tasks${queryText({ ...query })}`),
     task: (id, name) => json(taskPath(id, name)),
     explain: (id, name) => json(`${taskPath(id, name)}/explain`),

@@ -306,7 +306,7 @@ test("a restart knows what was used and which tasks had too little", () => {
     attempts: new Uint16Array(60),
     failures: new Map(),
     use: new Map([["c", use]]),
-    exhausted: new Map([[7, { resource: "memoryBytes", used: 100 * MIB }]]),
+    exhausted: [[7, { resource: "memoryBytes", used: 100 * MIB }]],
     live: [],
   });
   core.join(1, { cpus: 60 });

@@ -257,6 +257,9 @@ function takeOver(core: Core, tasks: Tasks, from: ReadyClass, to: ReadyClass): v
   if (to.ready > 0) core.sink.becameReady(tasks, to);
 }
 
+/** Told of attempts that had too little: a restart knows them by it from those that drew on a budget. */
+export const AGAIN_WITH = ": again with ";
+
 /** Gives a task more than the amount that was too little. The text is for people; `larger` false = there is no more. */
 export function enlarge(
   core: Core,
@@ -273,7 +276,7 @@ export function enlarge(
   if (next === null)
     return { larger: false, text: `${had}, and no worker known has more for one task` };
   setOverride(tasks, task, { resource, exceeded: current }, cls, next);
-  return { larger: true, text: `${had}: again with ${formatBytes(next)}` };
+  return { larger: true, text: `${had}${AGAIN_WITH}${formatBytes(next)}` };
 }
 
 function moreThan(

@@ -26,6 +26,7 @@ import {
 } from "./states.ts";
 import { presumedStarted } from "./presumed.ts";
 import type { Tasks } from "./tasks.ts";
+import { type End, endOf, failBeside } from "./fail-beside.ts";
 import { breaker, judgeFailure, NO_FAILURES } from "./faults.ts";
 import { cancel } from "./control.ts";
 import { policyOf } from "./policy-of.ts";
@@ -368,6 +369,8 @@ export function finished(core: Core, workerId: number, batch: Finished, nowMs: n
       else {
         verdicts[i] = VERDICT_OTHER;
         const held = forgetSpare(tasks, task);
+        const reason = failBeside(core, tasks, task, endOf(batch, i, held, worker));
+        if (reason !== null) reasons.push([i, reason]);
         if (worker) release(core, worker, held, 1);
         continue;
       }
@@ -398,19 +401,10 @@ export function finished(core: Core, workerId: number, batch: Finished, nowMs: n
       propagate(tasks, task, core.sink);
     } else if (promoteSpare(tasks, task)) {
       verdicts[i] = VERDICT_OTHER;
+      const reason = failBeside(core, tasks, task, endOf(batch, i, own, worker));
+      if (reason !== null) reasons.push([i, reason]);
     } else {
-      const end = {
-        outcome: batch.outcomes[i]!,
-        exit: batch.exits?.[i] ?? null,
-        started: true,
-        attempt: batch.attempts[i]!,
-        recoveryFailed: batch.recoveryFailed?.includes(i) ?? false,
-        // Queue depth reserves nothing, so nothing was too little.
-        exhausted:
-          own.declared !== null && worker?.capacity.maxParallel === null
-            ? { cls: own, used: batch.peakBytes?.[i] ?? null }
-            : null,
-      };
+      const end = endOf(batch, i, own, worker);
       const { accepted, reason } = fail(core, tasks, task, end, nowMs);
       verdicts[i] = accepted ? VERDICT_ACCEPTED : VERDICT_OTHER;
       if (reason !== null) reasons.push([i, reason]);
@@ -446,20 +440,6 @@ function learn(category: Category, wallUs: number): void {
   if (category.watch) addDuration(category.watch.durations, wallUs);
   // A moving average over some 64 tasks follows a change of behaviour and forgets one odd task.
   category.meanWallUs += (wallUs - category.meanWallUs) / Math.min(category.samples, 64);
-}
-
-/** How an attempt ended, as far as it matters for what follows. */
-interface End {
-  /** index into OUTCOMES */
-  outcome: number;
-  /** exit code, or -signal, or null */
-  exit: number | null;
-  started: boolean;
-  attempt: number;
-  /** the recovery command before it failed: the attempt itself never ran */
-  recoveryFailed: boolean;
-  /** what it was given and used, where running out of that leads to more */
-  exhausted: { cls: ReadyClass; used: number | null } | null;
 }
 
 /** What follows from a failed attempt: the task waits again, or has failed. The reason is for people, where there is a choice. */

@@ -44,8 +44,11 @@ export interface Restored {
   recovery?: ReadonlyMap<number, Recovery>;
   /** by category, where allocations are learned: what tasks used that succeeded */
   use?: ReadonlyMap<string, CategoryUse>;
-  /** tasks that had too little when they were last tried, with the measured peak */
-  exhausted?: ReadonlyMap<number, { resource: "memoryBytes" | "diskBytes"; used: number | null }>;
+  /** attempts that had too little and were to be followed by one with more, oldest first, with the measured peak */
+  exhausted?: readonly (readonly [
+    task: number,
+    what: { resource: "memoryBytes" | "diskBytes"; used: number | null },
+  ])[];
   /** attempts that may still be alive on workers that come back: [worker, task, attempt] */
   live: readonly (readonly [worker: number, task: number, attempt: number])[];
 }

@@ -17,6 +17,8 @@ function checkBinding(worker: WorkerState): void {
   };
   for (const { cls, recent, recentCount } of worker.holding.values()) {
     const { scheduler, placement } = cls;
+    // What a runner said of itself before a restart is not known, and it gets nothing more.
+    if (worker.claim && capacity.features === undefined) continue;
     const foreign = scheduler !== null && scheduler !== capacity.scheduler;
     if (foreign && capacity.strictScheduler !== false)
       say(cls, `which is bound to ${scheduler}; it is of ${capacity.scheduler}`);

@@ -193,7 +193,7 @@ export type Trigger = (typeof TRIGGERS)[number];
 /** Something to do beside the tasks. */
 export interface WorkflowAction {
   trigger: Trigger;
-  /** of on_jobs_ready and on_jobs_complete: all of these tasks, as ranges [first, count] */
+  /** of on_jobs_ready and on_jobs_complete: all of these; of nodes: which tasks they are for. Ranges [first, count] */
   tasks?: readonly (readonly [first: number, count: number])[];
   what:
     | { kind: "run_commands"; commands: readonly string[] }

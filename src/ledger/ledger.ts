@@ -136,6 +136,8 @@ export interface WorkflowHistory {
       exit: number | null,
       started: number,
       peakBytes?: number | null,
+      /** of those that ran out of memory or disk */
+      message?: string | null,
     ]
   >;
   /** handed out and not known to have ended: worker, task, attempt */

@@ -7,6 +7,7 @@
  *   GET    /api/v1/workflows/:id                    WorkflowStatus          (:id = integer or "latest")
  *   GET    /api/v1/workflows/:id/summary            WorkflowSummary
  *   GET    /api/v1/workflows/:id/categories         {categories: CategoryItem[]}
+ *   GET    /api/v1/workflows/:id/schedulers         {schedulers: SchedulerItem[]}   (as in the document)
  *   GET    /api/v1/workflows/:id/tasks?state=&name=&cursor=&limit=   TaskPage
  *   GET    /api/v1/workflows/:id/tasks/:task        TaskDetail              (:task = name, URL-encoded)
  *   GET    /api/v1/workflows/:id/tasks/:task/explain   TaskExplanation
@@ -30,6 +31,12 @@
  */
 import type { TaskState } from "../core/states.ts";
 import type { Allocation } from "../core/workflow.ts";
+
+/** One of the document's `slurm_schedulers`; `fields` by their names there. */
+export interface SchedulerItem {
+  name: string;
+  fields: Record<string, unknown>;
+}
 
 export interface TaskCounts {
   blocked: number;

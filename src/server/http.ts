@@ -145,6 +145,13 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
       { GET: (_call, id) => Response.json(workflowCategories(workflow(id))) },
     ],
     [
+      /^\/api\/v1\/workflows\/([^/]+)\/schedulers$/,
+      {
+        GET: (_call, id) =>
+          Response.json({ schedulers: workflow(id).tasks.definition.schedulers }),
+      },
+    ],
+    [
       /^\/api\/v1\/workflows\/([^/]+)\/tasks$/,
       {
         GET: async ({ query }, id) => {

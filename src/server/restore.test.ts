@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { AGAIN_WITH } from "../core/allocate.ts";
 import { BLOCKED, CANCELED, FAILED, outcomeIndex, SUCCEEDED } from "../core/states.ts";
 import type { Ledger, LedgerRecord, WorkflowRow } from "../ledger/ledger.ts";
 import { openLedger } from "../ledger/sqlite/open.ts";
@@ -26,7 +27,7 @@ afterEach(() => {
 });
 
 const EXIT = outcomeIndex("exit");
-const other = (tasks: number[], attempt: number, outcome: number): LedgerRecord =>
+const other = (tasks: number[], attempt: number, outcome: number): ReturnType<typeof finished> =>
   finished(row.id, tasks, { attempt, outcome, accepted: new Uint8Array(tasks.length) });
 const assigned = (tasks: number[], attempt: number, worker = 3): LedgerRecord => ({
   kind: "assigned",
@@ -103,14 +104,27 @@ test("with the workers gone, attempts in flight become a record that they were l
 
 test("what was too little is no failure where allocations are learned, and what was used is known", () => {
   const OOM = outcomeIndex("oom");
-  ledger.commit([finished(row.id, [0, 1]), other([2, 3], 1, OOM), other([2], 2, EXIT)]);
+  const ranOut = other([2, 3], 1, OOM);
+  // The last one drew on the retries: nothing was held to an amount where it ran.
+  ledger.commit([
+    finished(row.id, [0, 1]),
+    {
+      ...ranOut,
+      messages: [
+        [0, `1 GiB of memory were too little${AGAIN_WITH}2 GiB`],
+        [1, "out of memory: again with 2 GiB"],
+      ],
+    },
+    other([2], 2, EXIT),
+    { ...other([3], 2, OOM), messages: [[0, "killed"]] },
+  ]);
   const category = blocks[0]!.category;
   const plain = restoreWorkflow(ledger, row, blocks, false).restored;
-  expect([plain.failures.get(2)?.own, plain.exhausted?.size, plain.use?.size]).toEqual([2, 0, 0]);
+  expect([plain.failures.get(2)?.own, plain.exhausted, plain.use?.size]).toEqual([2, [], 0]);
   const { restored } = restoreWorkflow(ledger, row, blocks, false, {
     [category]: { allocation: "max" },
   });
-  expect([restored.failures.get(2)?.own, restored.failures.has(3)]).toEqual([1, false]);
+  expect([restored.failures.get(2)?.own, restored.failures.get(3)?.own]).toEqual([1, 1]);
   const [result] = ledger.attemptsOf(row.id, 3);
   expect([...restored.exhausted!]).toEqual([
     [2, { resource: "memoryBytes", used: result!.peakBytes }],

@@ -1,5 +1,5 @@
 /** From the ledger's rows back to what the core needs to know. */
-import { createLearning, useOf } from "../core/allocate.ts";
+import { AGAIN_WITH, createLearning, useOf } from "../core/allocate.ts";
 import { type CategoryUse, createCategoryUse, recordUse } from "../core/first-allocation.ts";
 import type { Restored } from "../core/events.ts";
 import { type FailureCounts, judgeFailure, NO_FAILURES } from "../core/faults.ts";
@@ -78,11 +78,12 @@ function recountFailures(
   const failures = new Map<number, FailureCounts>();
   const recovery = new Map<number, Recovery>();
   const firsts = Uint32Array.from(blocks, (block) => block.first);
-  for (const [task, attempt, number, exit, started, peakBytes] of rows) {
+  for (const [task, attempt, number, exit, started, peakBytes, message] of rows) {
     const outcome = OUTCOMES[number]!;
     if (outcome === "ok" || outcome === "canceled" || outcome === "superseded") continue;
     const policy = blocks[blockOf(firsts, task)]!;
-    if ((outcome === "oom" || outcome === "disk") && learned.has(policy.category)) {
+    const ranOut = (outcome === "oom" || outcome === "disk") && learned.has(policy.category);
+    if (ranOut && message?.includes(AGAIN_WITH)) {
       const resource = outcome === "oom" ? "memoryBytes" : "diskBytes";
       exhausted.push([task, { resource, used: outcome === "oom" ? (peakBytes ?? null) : null }]);
       recovery.delete(task);
@@ -103,7 +104,7 @@ function recountFailures(
     if (judgement.recovery === null) recovery.delete(task);
     else recovery.set(task, { command: judgement.recovery, exitCode: exitCode ?? 0 });
   }
-  return { failures, recovery, exhausted: new Map(exhausted) };
+  return { failures, recovery, exhausted };
 }
 
 /** What tasks used that succeeded, of categories whose allocations are learned; where there are none, nothing is read. */

@@ -1,23 +1,29 @@
 /** A document's value into a workflow: reads every entry, numbers the tasks, finds the edges, checks the whole. */
 import path from "node:path";
-import { HoldallError } from "../core/error.ts";
+import { type ErrorDetail, HoldallError } from "../core/error.ts";
 import { MAX_ARRAY_TASKS } from "../core/parameters.ts";
 import { renderTemplate } from "../core/template.ts";
 import type { Block, BlockPolicy, TaskBody, WorkflowDefinition } from "../core/workflow.ts";
+import { actionTasks, readActions } from "./actions.ts";
 import { checkUsed } from "./categories.ts";
 import { findCycle } from "./cycles.ts";
 import { isMap, type Path, type SpecDocument, type SpecMap, type SpecValue } from "./document.ts";
 import { findEdges, indexOutputs } from "./edges.ts";
 import { readFailureHandlers } from "./failure-handlers.ts";
 import { checkKeys, keyOf, misspelled, WORKFLOW_KEYS } from "./fields.ts";
+import { readEnv } from "./env.ts";
+import { instancesOf } from "./instances.ts";
 import { gatherMistakes, type Mistakes } from "./mistakes.ts";
+import { readFiles, readUserData } from "./named-entries.ts";
 import { type Clash, type NameIndex, nameIndex } from "./name-index.ts";
 import { readNamedRequirements } from "./requirements.ts";
 import { readSchedulers } from "./schedulers.ts";
 import { readSettings } from "./settings.ts";
+import { readSurroundings } from "./surroundings.ts";
 import { readParameters } from "./tables.ts";
-import { type Draft, readEnv, readTask, type TaskContext } from "./tasks.ts";
-import { kindOf, readList, readText, type Reader } from "./values.ts";
+import { type Draft, readTask, type TaskContext } from "./tasks.ts";
+import { kindOf, readList, readText, type Reader, withoutNulls } from "./values.ts";
+import { warningsFor } from "./warnings.ts";
 
 export interface BuildOptions {
   /** absolute path of the document */
@@ -36,14 +42,16 @@ export interface Built {
   document: SpecDocument;
   drafts: readonly Draft[];
   outputs: NameIndex;
+  /** what the document asks for and nothing carries out yet */
+  warnings: readonly ErrorDetail[];
 }
 
 /** Throws `spec` with every mistake of the document. */
 export function buildWorkflow(document: SpecDocument, options: BuildOptions): Built {
   const mistakes = gatherMistakes(document);
   const reader: Reader = { document, mistakes };
-  const root = document.value;
-  if (!isMap(root)) throw noMapping(document, root);
+  if (!isMap(document.value)) throw noMapping(document, document.value);
+  const root = withoutNulls(document.value);
   checkKeys(reader, root, WORKFLOW_KEYS, [], "a workflow");
 
   const specDir = path.dirname(options.source);
@@ -63,6 +71,12 @@ export function buildWorkflow(document: SpecDocument, options: BuildOptions): Bu
     env![key] = env![key]!.replaceAll("${spec_dir}", specDir);
   const schedulers = readSchedulers(reader, root["slurm_schedulers"]);
   const settings = readSettings(reader, root);
+  const surroundings = readSurroundings(reader, root);
+  const parameters = has("parameters")
+    ? readParameters(reader, root["parameters"]!, ["parameters"])
+    : new Map();
+  const entries = { document, mistakes, specDir, parameters };
+  const userData = readUserData(entries, root["user_data"]);
   const tasksKey = keyOf(root, "tasks", "jobs");
   const context: TaskContext = {
     document,
@@ -71,9 +85,9 @@ export function buildWorkflow(document: SpecDocument, options: BuildOptions): Bu
     cwd,
     env,
     requirements: readNamedRequirements(reader, root["resource_requirements"]),
-    parameters: has("parameters")
-      ? readParameters(reader, root["parameters"]!, ["parameters"])
-      : new Map(),
+    parameters,
+    files: readFiles(entries, root["files"]),
+    userData,
     schedulers: new Set(schedulers.map((scheduler) => scheduler.name)),
     handlers: readFailureHandlers(reader, root["failure_handlers"], specDir),
     categories: { names: new Set(), complete: true },
@@ -83,6 +97,7 @@ export function buildWorkflow(document: SpecDocument, options: BuildOptions): Bu
     tasksKey === undefined
       ? noTasks(mistakes, root)
       : readTasks(context, root[tasksKey]!, tasksKey);
+  const actions = readActions(context, root["actions"]);
   if (settings.categories && context.categories.complete && drafts.length > 0 && !mistakes.enough)
     checkUsed(reader, settings.categories, context.categories.names);
   const { blocks, taskCount } = gatherBlocks(drafts);
@@ -104,12 +119,20 @@ export function buildWorkflow(document: SpecDocument, options: BuildOptions): Bu
   const outputs = indexOutputs(drafts, cwd);
   checkOutputs(outputs, drafts, mistakes, ownerPath, cwd);
   const edges = findEdges(drafts, names, outputs, cwd, mistakes).result();
+  const resolved = actionTasks(actions, drafts, names, mistakes);
   const cycle = findCycle({ ...edges, taskCount });
   if (cycle) {
     const shown = [...cycle, cycle[0]!].map((task) => nameOf(drafts, task));
     if (shown.length > 12) shown.splice(6, shown.length - 12, "…");
     const itself = cycle.length === 1;
-    const where = ownerPath(cycle[0]!, "depends_on", "inputs", "input_files");
+    const where = ownerPath(
+      cycle[0]!,
+      "depends_on",
+      "depends_on_job",
+      "depends_on_regexes",
+      "inputs",
+      "input_files",
+    );
     mistakes.add(
       where,
       itself
@@ -131,10 +154,14 @@ export function buildWorkflow(document: SpecDocument, options: BuildOptions): Bu
       taskCount,
       schedulers,
       ...settings,
+      ...surroundings,
+      ...(resolved.length > 0 ? { actions: resolved } : {}),
+      ...(userData && userData.values.size > 0 ? { userData: [...userData.values.values()] } : {}),
     },
     document,
     drafts,
     outputs,
+    warnings: warningsFor(document, { ...surroundings, actions: resolved }),
   };
 }
 
@@ -171,8 +198,9 @@ function readTasks(context: TaskContext, value: SpecValue, key: string): Draft[]
       "add a task with `name:` and `command:`",
     );
   for (let i = 0; i < (list?.length ?? 0) && !context.mistakes.enough; i++) {
-    const draft = readTask(context, list![i]!, [key, i]);
-    if (draft) drafts.push(draft);
+    const at = [key, i];
+    const draft = readTask(context, list![i]!, at);
+    if (draft) drafts.push(...instancesOf(context, list![i]!, at, draft));
   }
   let first = 0;
   for (const draft of drafts) {

@@ -64,8 +64,11 @@ function inputPath(
   item: number,
 ): (string | number)[] {
   const task = (root[at[0] as string] as readonly SpecValue[])[at[1] as number] as SpecMap;
-  const key = keyOf(task, "inputs", "input_files")!;
-  return isList(task[key]) ? [...at, key, item] : [...at, key];
+  const key = keyOf(task, "inputs", "input_files");
+  const list = key === undefined ? undefined : task[key];
+  // what only the command refers to stands in no list
+  if (key === undefined || list === undefined) return [...at, "command"];
+  return isList(list) && item < list.length ? [...at, key, item] : [...at, key];
 }
 
 function fixFor(file: string, cwd: string, outputs: Iterable<string>): string {

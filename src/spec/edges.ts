@@ -7,6 +7,7 @@ import { isList, type Path } from "./document.ts";
 import { edgeSet, type EdgeSet } from "./edge-set.ts";
 import type { Mistakes } from "./mistakes.ts";
 import { EXPANSION_LIMIT, type NameIndex, nameIndex } from "./name-index.ts";
+import { dataEdges, nameMatcher, stageEdges } from "./group-edges.ts";
 import { nearest } from "./nearest.ts";
 import type { Draft } from "./tasks.ts";
 
@@ -47,6 +48,21 @@ export function indexOutputs(drafts: readonly Draft[], cwd: string): NameIndex {
   return outputs;
 }
 
+/** The tasks of every array, by its name as written; also of arrays that were written out. */
+export function arrayRanges(
+  drafts: readonly Draft[],
+): ReadonlyMap<string, readonly [first: number, count: number]> {
+  const arrays = new Map<string, readonly [number, number]>();
+  for (const draft of drafts) {
+    const title = draft.table === null ? draft.arrayTitle : draft.title;
+    if (title === null) continue;
+    const before = arrays.get(title);
+    const goesOn = before && before[0] + before[1] === draft.first;
+    arrays.set(title, goesOn ? [before[0], before[1] + draft.count] : [draft.first, draft.count]);
+  }
+  return arrays;
+}
+
 /** Looking for near names is slow where there are many. */
 const SUGGESTIONS = 10;
 
@@ -61,25 +77,29 @@ export function findEdges(
   mistakes: Mistakes,
 ): EdgeSet {
   const edges = edgeSet();
-  const arrays = new Map<string, Draft>();
-  for (const draft of drafts) if (draft.table !== null) arrays.set(draft.title, draft);
+  const arrays = arrayRanges(drafts);
+  const matcher = nameMatcher(drafts, mistakes);
   const shared = new Map<unknown, readonly (readonly [number, number])[]>();
   let unknowns = 0;
   const makesFiles = outputs.texts.size > 0 || outputs.templates.length > 0;
   for (const draft of drafts) {
     if (draft.dependsOn.length > 0) dependsOnEdges(draft);
+    for (const { text, where } of draft.dependsOnRegexes) {
+      const members = matcher(text as string, where);
+      if (members.length > 0) edges.set(members, [draft.first, draft.count]);
+    }
     if (makesFiles && draft.body.inputs) {
       const folder = draft.policy.cwd ?? cwd;
       for (const input of draft.body.inputs) fileEdges(draft, absoluteTemplate(input, folder));
     }
   }
+  dataEdges(drafts, edges);
+  stageEdges(drafts, edges);
   return edges;
 
   function resolve(text: string): readonly [number, number] | null {
     const task = names.find(text);
-    if (task !== null) return [task, 1];
-    const array = arrays.get(text);
-    return array ? [array.first, array.count] : null;
+    return task === null ? (arrays.get(text) ?? null) : [task, 1];
   }
 
   function dependsOnEdges(draft: Draft): void {
@@ -87,9 +107,7 @@ export function findEdges(
     const known = shared.get(list);
     if (known) return edges.set(known, [draft.first, draft.count]);
     const members: (readonly [number, number])[] = [];
-    const listed = isList(list);
-    for (const [i, template] of draft.dependsOn.entries()) {
-      const where = [...draft.path, "depends_on", ...(listed ? [i] : [])];
+    for (const { text: template, where } of draft.dependsOn) {
       if (typeof template !== "string") {
         templateDependency(draft, template, where);
         continue;
@@ -99,7 +117,7 @@ export function findEdges(
       else unknown(where, template);
     }
     if (
-      listed &&
+      isList(list) &&
       draft.dependsOn.length >= SHARED_LIST &&
       members.length === draft.dependsOn.length
     ) {

@@ -11,10 +11,10 @@ type RequirementField =
 
 export const WORKFLOW_KEYS: Keys = {
   name: "name",
-  description: "ignored",
-  user: "ignored",
-  project: "ignored",
-  metadata: "ignored",
+  description: "about",
+  user: "about",
+  project: "about",
+  metadata: "about",
   cwd: "cwd",
   env: "env",
   tasks: "tasks",
@@ -22,7 +22,11 @@ export const WORKFLOW_KEYS: Keys = {
   resource_requirements: "resource_requirements",
   parameters: "parameters",
   priority: "priority",
+  files: "files",
+  user_data: "user_data",
   slurm_schedulers: "slurm_schedulers",
+  slurm_defaults: "slurm_defaults",
+  actions: "actions",
   failure_handlers: "failure_handlers",
   categories: "categories",
   algorithm: "algorithm",
@@ -31,21 +35,38 @@ export const WORKFLOW_KEYS: Keys = {
   age: "age",
   job_sort_method: "sort_method",
   jobs_sort_method: "sort_method",
+  resource_monitor: "resource_monitor",
+  use_pending_failed: "use_pending_failed",
+  compute_node_expiration_buffer_seconds: "compute_node_expiration_buffer_seconds",
+  compute_node_wait_for_new_jobs_seconds: "compute_node_wait_for_new_jobs_seconds",
+  compute_node_ignore_workflow_completion: "compute_node_ignore_workflow_completion",
+  compute_node_wait_for_healthy_database_minutes: "compute_node_wait_for_healthy_database_minutes",
+  compute_node_min_time_for_new_jobs_seconds: "compute_node_min_time_for_new_jobs_seconds",
 };
 
 export const TASK_KEYS: Keys = {
   name: "name",
   description: "ignored",
   command: "command",
+  invocation_script: "invocation_script",
   shell: "shell",
   parameters: "parameters",
   use_parameters: "use_parameters",
   parameter_mode: "parameter_mode",
   depends_on: "depends_on",
+  depends_on_job: "depends_on_job",
+  depends_on_regexes: "depends_on_regexes",
+  stage: "stage",
   inputs: "inputs",
   input_files: "inputs",
+  input_file_regexes: "input_file_regexes",
   outputs: "outputs",
   output_files: "outputs",
+  output_file_regexes: "output_file_regexes",
+  input_user_data: "input_user_data",
+  input_user_data_regexes: "input_user_data_regexes",
+  output_user_data: "output_user_data",
+  output_user_data_regexes: "output_user_data_regexes",
   env: "env",
   cwd: "cwd",
   retries: "retries",
@@ -56,6 +77,7 @@ export const TASK_KEYS: Keys = {
   failure_handler: "failure_handler",
   crash_limit: "crash_limit",
   idempotent: "idempotent",
+  supports_termination: "supports_termination",
   timeout: "timeout",
   on_upstream_failure: "on_upstream_failure",
   cancel_on_blocking_job_failure: "on_upstream_failure",
@@ -130,24 +152,45 @@ export const CATEGORY_KEYS: Keys = {
   algorithm: "algorithm",
 };
 
-/** Keys of Torc that mean something this version does not do: better refused than ignored. */
-const NOT_YET: ReadonlySet<string> = new Set([
-  "files",
-  "user_data",
-  "actions",
-  "slurm_defaults",
-  "resource_monitor",
-  "invocation_script",
-  "supports_termination",
-  "depends_on_regexes",
-  "input_file_regexes",
-  "output_file_regexes",
-  "input_user_data",
-  "output_user_data",
-  "input_user_data_regexes",
-  "output_user_data_regexes",
-  "use_pending_failed",
-]);
+export const FILE_KEYS: Keys = {
+  name: "name",
+  path: "path",
+  parameters: "parameters",
+  parameter_mode: "parameter_mode",
+  use_parameters: "use_parameters",
+};
+
+export const USER_DATA_KEYS: Keys = {
+  name: "name",
+  data: "data",
+  is_ephemeral: "is_ephemeral",
+  parameters: "parameters",
+  parameter_mode: "parameter_mode",
+  use_parameters: "use_parameters",
+};
+
+export const ACTION_KEYS: Keys = {
+  trigger_type: "trigger_type",
+  action_type: "action_type",
+  jobs: "jobs",
+  tasks: "jobs",
+  job_name_regexes: "job_name_regexes",
+  commands: "commands",
+  scheduler: "scheduler",
+  scheduler_type: "scheduler_type",
+  num_allocations: "num_allocations",
+  start_one_worker_per_node: "start_one_worker_per_node",
+  max_parallel_jobs: "max_parallel_jobs",
+  persistent: "persistent",
+};
+
+export const MONITOR_KEYS: Keys = {
+  enabled: "enabled",
+  granularity: "granularity",
+  sample_interval_seconds: "sample_interval_seconds",
+  generate_plots: "generate_plots",
+  metrics: "ignored",
+};
 
 /** Tells every key of `map` that `keys` does not have, and every field that is given under two names. */
 export function checkKeys(
@@ -161,7 +204,7 @@ export function checkKeys(
   for (const key in map) {
     const field = Object.hasOwn(keys, key) ? keys[key]! : undefined;
     if (field === undefined) unknownKey(reader, key, keys, path, owner);
-    else if (field !== "ignored") {
+    else if (field !== "ignored" && field !== "about") {
       const other = given.get(field);
       if (other === undefined) given.set(field, key);
       else {
@@ -174,15 +217,18 @@ export function checkKeys(
 
 function unknownKey(reader: Reader, key: string, keys: Keys, path: Path, owner: string): void {
   const at = { key: true };
-  if (NOT_YET.has(key) || key.startsWith("compute_node_")) {
-    const message = `'${key}' is not supported yet`;
-    reader.mistakes.add([...path, key], message, "remove it", at);
-    return;
-  }
-  const near = nearest(key, Object.keys(keys));
+  const isKdl = reader.document.format === "kdl";
+  const names = Object.keys(keys);
+  // what is a list elsewhere is one node for each entry there
+  const near = nearest(key, isKdl ? [...names.map(singular), ...names] : names);
   const known = Object.keys(keys).join(", ");
-  const fix = near === null ? `the keys of ${owner} are ${known}` : `did you mean '${near}'?`;
-  reader.mistakes.add([...path, key], `${owner} has no key '${key}'`, fix, at);
+  const what = isKdl ? "node" : "key";
+  const fix = near === null ? `the ${what}s of ${owner} are ${known}` : `did you mean '${near}'?`;
+  reader.mistakes.add([...path, key], `${owner} has no ${what} '${key}'`, fix, at);
+}
+
+function singular(key: string): string {
+  return key.endsWith("s") && !key.endsWith("_requirements") ? key.slice(0, -1) : key;
 }
 
 /** The key under which a field is given, or undefined. */
@@ -193,6 +239,6 @@ export function keyOf(map: SpecMap, ...keys: readonly string[]): string | undefi
 /** Whether an unknown key of `map`, which `checkKeys` tells, is probably `wanted`: then that is not missing as well. */
 export function misspelled(map: SpecMap, keys: Keys, wanted: string): boolean {
   return Object.keys(map).some(
-    (key) => !Object.hasOwn(keys, key) && nearest(key, [wanted]) !== null,
+    (key) => !Object.hasOwn(keys, key) && nearest(key, [wanted, singular(wanted)]) !== null,
   );
 }

@@ -26,7 +26,7 @@ function formatByContent(text: string): Format {
   for (const line of start.split("\n", LOOKED_AT)) {
     if (line.trim() === "" || line.startsWith("#")) continue;
     if (/^(?:---|%YAML|- |["']?[\w.-]+["']?\s*:(?:\s|$))/.test(line)) return "yaml";
-    if (/^(?:\/-)?\s*[\w-]+\s*(?:["#{(\\]|[\w-]+=|\w)/.test(line)) return "kdl";
+    if (/^(?:\/-|[\w-]+(?:\s*["#{(\\]|\s+[\w+-]))/.test(line)) return "kdl";
     return "yaml";
   }
   return "yaml";

@@ -92,7 +92,8 @@ export function jsonReader(text: string, five: boolean): JsonReader {
     if (code === 123) return mapping();
     if (code === 91) return list();
     if (code === 39) {
-      if (!five) stop("JSON quotes texts with \", not with '", 'write "…", or name the file .json5');
+      if (!five)
+        stop("JSON quotes texts with \", not with '", 'write "…", or name the file .json5');
       return string(39);
     }
     return literal();
@@ -114,7 +115,13 @@ export function jsonReader(text: string, five: boolean): JsonReader {
     for (;;) {
       let run = end;
       let code = text.charCodeAt(run);
-      while (code !== quote && code !== BACKSLASH && code !== 10 && code !== 13 && run < text.length)
+      while (
+        code !== quote &&
+        code !== BACKSLASH &&
+        code !== 10 &&
+        code !== 13 &&
+        run < text.length
+      )
         code = text.charCodeAt((run += 1));
       result += text.slice(end, run);
       if (run >= text.length || code === 10 || code === 13)
@@ -175,12 +182,13 @@ export function jsonReader(text: string, five: boolean): JsonReader {
       at += shown.length;
       return known;
     }
-    const number = five
+    const pattern = five
       ? /^[-+]?(?:0[xX][\da-fA-F]+|(?:(?:0|[1-9]\d*)\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|Infinity|NaN)$/
-      : /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?$/;
-    if (number.test(shown)) {
+      : STRICT_NUMBER;
+    if (pattern.test(shown)) {
       at += shown.length;
-      return new Literal(numberOf(shown), shown);
+      const number = numberOf(shown);
+      return new Literal(number, STRICT_NUMBER.test(shown) ? shown : String(number));
     }
     if (at >= text.length)
       return stop("the document ends before its last bracket is closed", "close it with } or ]");
@@ -218,7 +226,8 @@ export function jsonReader(text: string, five: boolean): JsonReader {
       return false;
     }
     const open = close === "]" ? "[" : "{";
-    if (at >= text.length) stop(`'${open}' is opened and never closed`, `close it with ${close}`, opened);
+    if (at >= text.length)
+      stop(`'${open}' is opened and never closed`, `close it with ${close}`, opened);
     return stop(`a comma or '${close}' should stand here`, "put a comma between the entries");
   }
 
@@ -337,6 +346,8 @@ const SIMPLE_ESCAPES: Readonly<Record<string, string | undefined>> = Object.assi
     t: "\t",
   },
 );
+
+const STRICT_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?$/;
 
 const WORDS: ReadonlyMap<string, Literal> = new Map([
   ["true", new Literal(true, "true")],

@@ -1,5 +1,12 @@
 /** KDL, version 2 or 1, into a document with positions. */
-import { getLocation, InvalidKdlError, parse, type Entry, type Node, type Value } from "@bgotink/kdl";
+import {
+  getLocation,
+  InvalidKdlError,
+  parse,
+  type Entry,
+  type Node,
+  type Value,
+} from "@bgotink/kdl";
 import { parse as parseVersion1 } from "@bgotink/kdl/v1-compat";
 import { type ErrorDetail, HoldallError, type Place } from "../core/error.ts";
 import {
@@ -83,8 +90,7 @@ function parseNodes(file: string, text: string, lines: ReturnType<typeof linesOf
   if ("nodes" in second) return second.nodes;
   const first = attempt(() => parseVersion1(text, { storeLocations: true }));
   if ("nodes" in first) return first.nodes;
-  // the version that reads further is probably the one that is meant
-  const { errors } = reach(first.errors) > reach(second.errors) ? first : second;
+  const { errors } = meansVersion1(text, first.errors, second.errors) ? first : second;
   throw mistakesError(
     errors.map((error): Told => {
       const message = error.message.replace(/ at (?:\d+:\d+|end of input)$/, "");
@@ -118,8 +124,15 @@ function attempt(read: () => Nodes): { nodes: Nodes } | { errors: readonly Inval
   }
 }
 
-function reach(errors: readonly InvalidKdlError[]): number {
-  return errors[0]?.start?.offset ?? 0;
+/** Which version an author who made mistakes in both probably meant. */
+function meansVersion1(
+  text: string,
+  first: readonly InvalidKdlError[],
+  second: readonly InvalidKdlError[],
+): boolean {
+  if (/#(?:true|false|null)\b|#"|"""/.test(text.replaceAll(/\br#*".*?"#*/g, ""))) return false;
+  if (/\br#*"|[\s=](?:true|false|null)(?=[\s;}])/.test(text)) return true;
+  return (first[0]?.start?.offset ?? 0) > (second[0]?.start?.offset ?? 0);
 }
 
 /** The quote of the last line that opens one and does not close it. */
@@ -186,7 +199,11 @@ function fill(
       const under = String(node.getArgument(0) ?? "");
       if (Object.hasOwn(named, under)) twice(converter, node, `${name} "${under}"`);
       note(converter, named, under, spotOf(node, node.name));
-      setOwn(named, under, mapping(converter, node, node.getArgumentEntries().slice(1), slot.shape));
+      setOwn(
+        named,
+        under,
+        mapping(converter, node, node.getArgumentEntries().slice(1), slot.shape),
+      );
       continue;
     }
     if (before !== undefined) twice(converter, node, name);
@@ -227,7 +244,8 @@ function single(converter: Converter, node: Node, slot: Slot): SpecValue {
 function gather(converter: Converter, list: SpecValue[], node: Node): void {
   const values = node.getArgumentEntries().map(({ value }) => value);
   for (const child of node.children?.nodes ?? []) {
-    if (child.getName() === "-") values.push(...child.getArgumentEntries().map(({ value }) => value));
+    if (child.getName() === "-")
+      values.push(...child.getArgumentEntries().map(({ value }) => value));
     else unexpected(converter, child, node);
   }
   for (const property of node.getPropertyEntries()) unexpected(converter, property, node);

@@ -1,7 +1,7 @@
 /** `loadSpec`: a file into a workflow, or one error that names every mistake at its place. */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
-import { HoldallError } from "../core/error.ts";
+import { type ErrorDetail, HoldallError } from "../core/error.ts";
 import type { WorkflowDefinition } from "../core/workflow.ts";
 import { type Built, buildWorkflow } from "./build.ts";
 import type { SpecDocument } from "./document.ts";
@@ -28,6 +28,11 @@ const loaded = new WeakMap<WorkflowDefinition, Built>();
 
 export function builtOf(definition: WorkflowDefinition): Built | undefined {
   return loaded.get(definition);
+}
+
+/** What the document asks for and nothing carries out yet: to be shown before it runs. */
+export function specWarnings(definition: WorkflowDefinition): readonly ErrorDetail[] {
+  return loaded.get(definition)?.warnings ?? [];
 }
 
 /**

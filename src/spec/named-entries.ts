@@ -28,7 +28,9 @@ export function readFiles(context: EntryContext, value: SpecValue | undefined): 
     const path = text === undefined ? null : templateOf(context, text, table, [...at, "path"]);
     if (name === null || path === null) continue;
     const narrowed = table && narrow(context, { name, path }, table, at);
-    entries.push(narrowed ?? { name, path: substituteSpecDir(path, context.specDir, false), table });
+    entries.push(
+      narrowed ?? { name, path: substituteSpecDir(path, context.specDir, false), table },
+    );
   }
   return unambiguous(context, entries, "files");
 }
@@ -47,13 +49,12 @@ export function readUserData(
   const entries: RegistryEntry[] = [];
   const values = new Map<string, UserData>();
   const found = named(context, value, ["user_data"], USER_DATA_KEYS, "a piece of user data");
-  for (const { map, at, table, name } of found) {
+  for (const { map, at, table, name, title: shown } of found) {
     const ephemeral =
       Object.hasOwn(map, "is_ephemeral") &&
       readBoolean(context, map["is_ephemeral"]!, [...at, "is_ephemeral"]) === true;
     if (name === null) continue;
     entries.push({ name, path: name, table });
-    const shown = typeof name === "string" ? name : String(map["name"]);
     const data = Object.hasOwn(map, "data") ? { data: plain(map["data"]!) } : {};
     values.set(shown, { name: shown, ...data, ephemeral });
   }
@@ -65,6 +66,8 @@ interface Named {
   at: Path;
   table: ParameterTable | null;
   name: TextTemplate | null;
+  /** the name as written */
+  title: string;
 }
 
 function named(
@@ -84,13 +87,15 @@ function named(
     checkKeys(context, map, keys, at, owner);
     const table = readTable(context, map, at, context.parameters);
     let name: TextTemplate | null = null;
+    let title = "";
     if (Object.hasOwn(map, "name")) {
       const text = readText(context, map["name"]!, [...at, "name"]);
+      title = text ?? "";
       if (text !== undefined) name = templateOf(context, text, table, [...at, "name"]);
     } else if (!misspelled(map, keys, "name")) {
       context.mistakes.add(at, `${owner} has no name`, "add `name:`");
     }
-    found.push({ map, at, table, name });
+    found.push({ map, at, table, name, title });
   }
   return found;
 }
@@ -147,7 +152,11 @@ function narrow(
   }
   // parameters that nothing uses would only repeat it
   const values = table.values.map((each, p) =>
-    inName.has(p) || inPath.has(p) ? each : "step" in each ? { ...each, count: 1 } : each.slice(0, 1),
+    inName.has(p) || inPath.has(p)
+      ? each
+      : "step" in each
+        ? { ...each, count: 1 }
+        : each.slice(0, 1),
   );
   return { name: entry.name, path, table: { ...table, values } };
 }
@@ -192,7 +201,8 @@ function entryOf(entries: readonly RegistryEntry[], number: number): number {
 /** A value of a document as JSON knows it. */
 export function plain(value: SpecValue): unknown {
   if (typeof value === "string") return value;
-  if (value instanceof Literal) return typeof value.value === "bigint" ? Number(value.value) : value.value;
+  if (value instanceof Literal)
+    return typeof value.value === "bigint" ? Number(value.value) : value.value;
   if (isList(value)) return value.map(plain);
   if (!isMap(value)) return null;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item)]));

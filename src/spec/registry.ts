@@ -11,12 +11,12 @@ export interface RegistryEntry {
   table: ParameterTable | null;
 }
 
+/** What differs from task to task in a way that has to be looked up one by one. */
+export const LATE: unique symbol = Symbol("late");
+
 export interface Registry {
-  /**
-   * What stands for the entry of this name, for every task of a table. `late`: it differs from task to task in a way
-   * that has to be looked up one by one. Null: there is no such entry.
-   */
-  resolve(name: TextTemplate, table: ParameterTable | null): TextTemplate | "late" | null;
+  /** what stands for the entry of this name, for every task of a table; null: there is no such entry */
+  resolve(name: TextTemplate, table: ParameterTable | null): TextTemplate | typeof LATE | null;
   /** what stands for all entries whose name matches; null = too many to look at */
   matching(regex: RegExp): readonly string[] | null;
   readonly index: NameIndex;
@@ -70,7 +70,7 @@ export function registry(entries: readonly RegistryEntry[]): Registry {
         const path = carryOver(entry, name, table!);
         if (path !== null) return path;
       }
-      return "late";
+      return LATE;
     },
     matching(regex) {
       if (size > EXPANSION_LIMIT) return null;

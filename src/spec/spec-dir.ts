@@ -1,5 +1,6 @@
 /** `${spec_dir}`, the folder of the document, in commands and paths. */
 import type { TextReference, TextTemplate } from "../core/workflow.ts";
+import { quotedFor } from "./references.ts";
 
 const VARIABLE = "${spec_dir}";
 
@@ -36,10 +37,4 @@ export function substituteSpecDir(
   return template.map((piece): string | TextReference =>
     typeof piece === "string" ? replace(piece) : piece,
   );
-}
-
-function quotedFor(text: string, quote: string): string {
-  if (quote === "'") return text.replaceAll("'", String.raw`'\''`);
-  if (quote === '"') return text.replaceAll(/["$`\\]/g, String.raw`\$&`);
-  return text.replaceAll(/[^\w@%+=:,./-]/g, String.raw`\$&`);
 }

@@ -1,6 +1,6 @@
 /** One entry of `tasks` into a draft: everything but its place among the others. */
 import { parameterCount } from "../core/parameters.ts";
-import { formatProblem, parseTemplate } from "../core/template.ts";
+import { formatProblem, parseTemplate, renderTemplate } from "../core/template.ts";
 import type {
   BlockPolicy,
   Command,
@@ -9,11 +9,29 @@ import type {
   TextTemplate,
 } from "../core/workflow.ts";
 import { isList, Literal, type Path, type SpecMap, type SpecValue } from "./document.ts";
-import { checkKeys, keyOf, misspelled, TASK_KEYS } from "./fields.ts";
+import { checkKeys, misspelled, TASK_KEYS } from "./fields.ts";
+import { readEnv } from "./env.ts";
 import { type PolicyContext, readPolicy } from "./policy.ts";
+import { hasReferences } from "./references.ts";
+import { escapePattern } from "./regexes.ts";
 import { substituteSpecDir } from "./spec-dir.ts";
 import { type NamedValues, readTable } from "./tables.ts";
-import { readChoice, readMap, readText, readTexts, readWritten, type Reader } from "./values.ts";
+import { type EntrySources, taskFiles, type TaskFiles } from "./task-files.ts";
+import {
+  readChoice,
+  readMap,
+  readNumber,
+  readText,
+  readTexts,
+  readWritten,
+  withoutNulls,
+} from "./values.ts";
+
+/** Text of a document with the place it stands at. */
+export interface Placed {
+  text: TextTemplate;
+  where: Path;
+}
 
 export interface Draft {
   /** where it stands, e.g. ["tasks", 3] */
@@ -23,34 +41,114 @@ export interface Draft {
   title: string;
   body: TaskBody;
   policy: BlockPolicy;
-  dependsOn: readonly TextTemplate[];
+  dependsOn: readonly Placed[];
   /** the list object of the document: aliases share it */
   dependsOnList: SpecValue | undefined;
+  dependsOnRegexes: readonly Placed[];
+  /** names of user data that it reads and makes */
+  readsData: readonly TextTemplate[];
+  makesData: readonly TextTemplate[];
+  /** comes after all tasks of the stage before; null = of no stage */
+  stage: number | null;
+  /** what it refers to has to be looked up task by task */
+  late: boolean;
+  /** the array it was written as, when it is one task of several that were written out */
+  arrayTitle: string | null;
   first: number;
   count: number;
 }
 
 /** What all tasks of a document share. */
-export interface TaskContext extends PolicyContext {
+export interface TaskContext extends PolicyContext, EntrySources {
   readonly env: Readonly<Record<string, string>> | undefined;
   readonly parameters: NamedValues;
   /** `jobs` instead of `tasks`: Torc runs every command with bash */
   readonly torc: boolean;
 }
 
-export function readTask(context: TaskContext, value: SpecValue, at: Path): Draft | null {
-  const task = readMap(context, value, at);
-  if (!task) {
+/** Turns text into what it says: a template in an array, or the text of one of its tasks. */
+export type TemplateReader = (text: string, where: Path, use?: TextUse) => TextTemplate;
+
+/** `command`: for a shell; `word`: of a list of arguments; `part`: of a command, whose `${spec_dir}` is put in later; `regex`. */
+type TextUse = "command" | "word" | "part" | "regex";
+
+/** `index`: reads that one task of the array as if it was written out. */
+export function readTask(
+  context: TaskContext,
+  value: SpecValue,
+  at: Path,
+  index?: number,
+): Draft | null {
+  const whole = readMap(context, value, at);
+  if (!whole) {
     context.categories.complete = false;
     return null;
   }
+  const task = withoutNulls(whole);
   checkKeys(context, task, TASK_KEYS, at, "a task");
-  const table = readTable(context, task, at, context.parameters);
-  const names = table?.names ?? [];
+  const written = readTable(context, task, at, context.parameters);
+  const table = index === undefined ? written : null;
+  const plainText = templateReader(context, written, index);
+  const files = taskFiles(context, table, plainText);
+  const template: TemplateReader = (text, where, use) =>
+    (use === "command" || use === "word") && hasReferences(text)
+      ? files.command(text, where, use === "command")
+      : plainText(text, where, use);
+  const placed = (key: string): Placed[] => {
+    const use = key.endsWith("_regexes") ? "regex" : undefined;
+    if (!Object.hasOwn(task, key)) return [];
+    const where = [...at, key];
+    const read = readTexts(context, task[key]!, where);
+    const listed = isList(task[key]);
+    return (read ?? []).map((text, i) => {
+      const place = listed ? [...where, i] : where;
+      return { text: plainText(text, place, use), where: place };
+    });
+  };
 
-  const template = (text: string, where: Path, isCommand = false): TextTemplate => {
+  const title = readName(context, task, at);
+  const command = readCommand(context, task, at, template);
+  const env = readTaskEnv(context, task, at, plainText);
+  readLists(files, placed);
+  const dependsOn = [...placed("depends_on"), ...placed("depends_on_job")];
+  const dependsOnRegexes = placed("depends_on_regexes");
+  const stage = Object.hasOwn(task, "stage")
+    ? (readNumber(context, task["stage"]!, [...at, "stage"], { min: 0, max: 1_000_000 }) ?? null)
+    : null;
+  const policy = readPolicy(context, task, at, written, title);
+  if (title === undefined || command === undefined) return null;
+  const name = plainText(title, [...at, "name"]);
+  const body: TaskBody = { name, command };
+  if (files.inputs.length > 0) body.inputs = files.inputs;
+  if (files.outputs.length > 0) body.outputs = files.outputs;
+  if (env) body.env = env;
+  return {
+    path: at,
+    table,
+    title: table === null && typeof name === "string" ? name : title,
+    body,
+    policy,
+    dependsOn,
+    dependsOnList: Object.hasOwn(task, "depends_on_job") ? undefined : task["depends_on"],
+    dependsOnRegexes,
+    readsData: files.readsData,
+    makesData: files.makesData,
+    stage,
+    late: files.late || dependsOnRegexes.some(({ text }) => typeof text !== "string"),
+    arrayTitle: index === undefined ? null : title,
+    first: 0,
+    count: table ? parameterCount(table) : 1,
+  };
+}
+
+function templateReader(
+  context: TaskContext,
+  table: ParameterTable | null,
+  index: number | undefined,
+): TemplateReader {
+  return (text, where, use) => {
     if (table === null && !text.includes("${spec_dir}")) return text;
-    const parsed = parseTemplate(text, names);
+    const parsed = parseTemplate(text, table?.names ?? []);
     if ("error" in parsed) {
       const rest = text.slice(parsed.offset);
       const needle = /^\{[^{}]*\}/.exec(rest)?.[0] ?? "{";
@@ -58,43 +156,38 @@ export function readTask(context: TaskContext, value: SpecValue, at: Path): Draf
       return text;
     }
     if (table) checkFormats(context, parsed.value, table, where);
-    return substituteSpecDir(parsed.value, context.specDir, isCommand);
+    if (use === "regex") return regexText(parsed.value, table, index);
+    const folder =
+      use === "part"
+        ? parsed.value
+        : substituteSpecDir(parsed.value, context.specDir, use === "command");
+    return index === undefined || table === null ? folder : renderTemplate(folder, table, index);
   };
-  const texts = (...keys: readonly string[]): TextTemplate[] | undefined => {
-    const key = keyOf(task, ...keys);
-    if (key === undefined) return undefined;
-    const where = [...at, key];
-    const read = readTexts(context, task[key]!, where);
-    if (!read || read.length === 0) return undefined;
-    const listed = isList(task[key]);
-    return read.map((text, i) => template(text, listed ? [...where, i] : where));
-  };
+}
 
-  const title = readName(context, task, at);
-  const command = readCommand(context, task, at, template);
-  const env = readTaskEnv(context, task, at, template);
-  const inputs = texts("inputs", "input_files");
-  const outputs = texts("outputs", "output_files");
-  const dependsOn = texts("depends_on") ?? [];
-  const policy = readPolicy(context, task, at, table, title);
-  if (title === undefined || command === undefined) return null;
-  const name = template(title, [...at, "name"]);
-  const body: TaskBody = { name, command };
-  if (inputs) body.inputs = inputs;
-  if (outputs) body.outputs = outputs;
-  if (env) body.env = env;
-  const count = table ? parameterCount(table) : 1;
-  return {
-    path: at,
-    table,
-    title,
-    body,
-    policy,
-    dependsOn,
-    dependsOnList: task["depends_on"],
-    first: 0,
-    count,
-  };
+/** A value stands for itself in an expression. */
+function regexText(
+  template: TextTemplate,
+  table: ParameterTable | null,
+  index: number | undefined,
+): TextTemplate {
+  if (typeof template === "string" || table === null || index === undefined) return template;
+  return template
+    .map((piece) =>
+      typeof piece === "string" ? piece : escapePattern(renderTemplate([piece], table, index)),
+    )
+    .join("");
+}
+
+/** Everything a task says of files and user data outside its command. */
+function readLists(files: TaskFiles, placed: (key: string) => Placed[]): void {
+  for (const direction of ["input", "output"] as const) {
+    files.paths(direction, placed(`${direction}s`));
+    files.named(direction, placed(`${direction}_files`));
+    files.matching("files", direction, placed(`${direction}_file_regexes`));
+    files.data(direction, placed(`${direction}_user_data`));
+    files.matching("user_data", direction, placed(`${direction}_user_data_regexes`));
+  }
 }
 
 function checkFormats(
@@ -140,7 +233,7 @@ function readCommand(
   context: TaskContext,
   task: SpecMap,
   at: Path,
-  template: (text: string, where: Path, isCommand?: boolean) => TextTemplate,
+  template: TemplateReader,
 ): Command | undefined {
   const where = [...at, "command"];
   if (!Object.hasOwn(task, "command")) {
@@ -154,74 +247,68 @@ function readCommand(
   const shell = Object.hasOwn(task, "shell")
     ? readChoice(context, task["shell"]!, [...at, "shell"], ["sh", "bash", "none"])
     : undefined;
-  if (isList(value)) {
-    if (shell === "sh" || shell === "bash") {
-      context.mistakes.add(
-        [...at, "shell"],
-        "a command given as a list never runs in a shell",
-        "write the command as one text, or remove `shell`",
-      );
-    }
-    if (value.length === 0)
-      context.mistakes.add(where, "'command' is an empty list", "give it at least the program");
-    const argv: TextTemplate[] = [];
-    for (let i = 0; i < value.length; i++) {
-      const word = readWritten(context, value[i]!, [...where, i]);
-      if (word !== undefined) argv.push(template(word, [...where, i]));
-    }
-    return { kind: "argv", argv };
-  }
+  const script = Object.hasOwn(task, "invocation_script")
+    ? readText(context, task["invocation_script"]!, [...at, "invocation_script"])
+    : undefined;
+  if (isList(value)) return readArguments(context, value, at, { shell, script }, template);
   // `command: true` can only mean the program
   const written = value instanceof Literal && value.value !== null ? value.text : value;
   const text = readText(context, written, where);
   if (text === undefined) return undefined;
   if (text.includes("\0"))
     context.mistakes.add(where, "a command cannot hold a NUL character", "remove it");
-  const command = template(text, where, true);
+  if (script !== undefined && shell === "none")
+    noScript(context, at, "an invocation script needs a shell", "remove `shell`");
+  // one line is a program that is given the command, several lines come before it
+  const scripted =
+    script === undefined ? text : `${script.trimEnd()}${/\n./.test(script) ? "\n" : " "}${text}`;
+  const command = template(scripted, where, "command");
   if (shell === "none") return { kind: "words", text: command };
   if (shell !== undefined || context.torc)
     return { kind: "shell", shell: shell ?? "bash", text: command };
-  return { kind: "auto", text: command };
+  return script === undefined
+    ? { kind: "auto", text: command }
+    : { kind: "shell", shell: "sh", text: command };
 }
 
-const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
+function noScript(context: TaskContext, at: Path, message: string, fix: string): void {
+  context.mistakes.add([...at, "invocation_script"], message, fix, { key: true });
+}
 
-/** `env` as written texts; used for the workflow's and for a task's. */
-export function readEnv(
-  reader: Reader,
-  value: SpecValue,
+function readArguments(
+  context: TaskContext,
+  value: readonly SpecValue[],
   at: Path,
-): Record<string, string> | undefined {
-  const map = readMap(reader, value, at);
-  if (!map) return undefined;
-  const env: Record<string, string> = {};
-  for (const key of Object.keys(map)) {
-    if (!VARIABLE.test(key)) {
-      reader.mistakes.add(
-        [...at, key],
-        `'${key}' cannot be the name of an environment variable`,
-        "use letters, digits and _, not starting with a digit",
-        { key: true },
-      );
-      continue;
-    }
-    const text = readWritten(reader, map[key]!, [...at, key]);
-    if (text?.includes("\0"))
-      reader.mistakes.add(
-        [...at, key],
-        "an environment variable cannot hold a NUL character",
-        "remove it",
-      );
-    if (text !== undefined) env[key] = text;
+  given: { shell: string | undefined; script: string | undefined },
+  template: TemplateReader,
+): Command {
+  const where = [...at, "command"];
+  if (given.shell === "sh" || given.shell === "bash") {
+    context.mistakes.add(
+      [...at, "shell"],
+      "a command given as a list never runs in a shell",
+      "write the command as one text, or remove `shell`",
+    );
   }
-  return env;
+  if (given.script !== undefined) {
+    const message = "a command given as a list cannot be given to an invocation script";
+    noScript(context, at, message, "write the command as one text");
+  }
+  if (value.length === 0)
+    context.mistakes.add(where, "'command' is an empty list", "give it at least the program");
+  const argv: TextTemplate[] = [];
+  for (let i = 0; i < value.length; i++) {
+    const word = readWritten(context, value[i]!, [...where, i]);
+    if (word !== undefined) argv.push(template(word, [...where, i], "word"));
+  }
+  return { kind: "argv", argv };
 }
 
 function readTaskEnv(
   context: TaskContext,
   task: SpecMap,
   at: Path,
-  template: (text: string, where: Path) => TextTemplate,
+  template: TemplateReader,
 ): Readonly<Record<string, TextTemplate>> | undefined {
   if (!Object.hasOwn(task, "env")) return context.env;
   const own = readEnv(context, task["env"]!, [...at, "env"]);

@@ -1,6 +1,7 @@
 /** Readers of single values; each tells what is wrong and returns undefined when the value is not what the field takes. */
 import type { Parsed } from "../core/parameters.ts";
 import {
+  type Format,
   isList,
   isMap,
   Literal,
@@ -36,8 +37,10 @@ export function wrongKind(
   expected: string,
 ): undefined {
   const name = fieldName(path);
-  const source = reader.document.source(path).split("\n")[0]!.trim();
-  const key = typeof path.at(-1) === "number" ? "-" : `${String(path.at(-1))}:`;
+  const { format } = reader.document;
+  const isYaml = format === "yaml";
+  const source = isYaml ? reader.document.source(path).split("\n")[0]!.trim() : "";
+  const before = typeof path.at(-1) === "number" ? (isYaml ? "- " : "") : keyBefore(path, format);
   const quote = (text: string): string => {
     const shown = text.length > 60 ? `${text.slice(0, 57)}...` : text;
     return shown.includes('"') ? `'${shown.replaceAll("'", "''")}'` : `"${shown}"`;
@@ -48,20 +51,20 @@ export function wrongKind(
     reader.mistakes.add(
       path,
       `YAML reads the unquoted ${shape}, and ${name} must be ${expected}`,
-      `quote the text: ${key} ${quote(source)}`,
+      `quote the text: ${before}${quote(source)}`,
     );
   } else if (wantsText && isMap(value) && /^\S.*:(\s|$)/.test(source) && !source.includes('"')) {
     reader.mistakes.add(
       path,
       `YAML reads the unquoted \`: \` as a mapping, and ${name} must be ${expected}`,
-      `quote the text: ${key} ${quote(source)}`,
+      `quote the text: ${before}${quote(source)}`,
       { needle: ":" },
     );
   } else if (value instanceof Literal && value.value !== null && wantsText) {
     reader.mistakes.add(
       path,
       `${name} must be ${expected}, not ${kindOf(value)}`,
-      `quote it: ${key} "${value.text}"`,
+      `quote it: ${before}"${value.text}"`,
     );
   } else {
     const empty = value instanceof Literal && value.value === null;
@@ -71,6 +74,13 @@ export function wrongKind(
     });
   }
   return undefined;
+}
+
+/** What stands before a value in this format. */
+function keyBefore(path: Path, format: Format): string {
+  const key = String(path.at(-1));
+  if (format === "kdl") return `${key} `;
+  return format === "json" ? `"${key}": ` : `${key}: `;
 }
 
 /** `command`, or `inputs[2]` for an item. */
@@ -202,6 +212,18 @@ export function readChoice<T extends string>(
   return found;
 }
 
+/** A mapping without the keys that say `null`: they are as good as left out. Nothing at all after a key is kept, as a mistake. */
+export function withoutNulls(map: SpecMap): SpecMap {
+  let given: Record<string, SpecValue> | null = null;
+  for (const key in map) {
+    const value = map[key]!;
+    if (!(value instanceof Literal) || value.value !== null || value.text === "") continue;
+    given ??= { ...map };
+    delete given[key];
+  }
+  return given ?? map;
+}
+
 export function readMap(reader: Reader, value: SpecValue, path: Path): SpecMap | undefined {
   return isMap(value) ? value : wrongKind(reader, value, path, "a mapping (key: value)");
 }
@@ -211,7 +233,14 @@ export function readList(
   value: SpecValue,
   path: Path,
 ): readonly SpecValue[] | undefined {
-  return isList(value) ? value : wrongKind(reader, value, path, "a list (one `- ` for each item)");
+  return isList(value)
+    ? value
+    : wrongKind(
+        reader,
+        value,
+        path,
+        reader.document.format === "yaml" ? "a list (one `- ` for each item)" : "a list",
+      );
 }
 
 /** Texts without repetitions, at least one. */

@@ -1,5 +1,5 @@
 /** Many seeds, one after the other, and what they covered together. */
-import { FAULT_KINDS, type FaultKind } from "./plan.ts";
+import { EVENT_KINDS, type EventKind, FAULT_KINDS, type FaultKind } from "./plan.ts";
 import { simulate, type SimulationOptions, type SimulationReport } from "./simulate.ts";
 import { ALL_EDGES } from "../../src/core/testing/edge-watch.ts";
 
@@ -9,6 +9,7 @@ export interface Campaign {
   /** how many seeds took each edge of the state machine */
   edges: Map<string, number>;
   faults: Map<FaultKind, number>;
+  events: Map<EventKind, number>;
   steps: number;
   attempts: number;
   accepted: number;
@@ -28,6 +29,7 @@ export function runCampaign(
     failures: [],
     edges: new Map(Array.from(ALL_EDGES, (edge) => [edge, 0])),
     faults: new Map(FAULT_KINDS.map((kind) => [kind, 0])),
+    events: new Map(EVENT_KINDS.map((kind) => [kind, 0])),
     steps: 0,
     attempts: 0,
     accepted: 0,
@@ -46,6 +48,8 @@ function add(campaign: Campaign, seed: number, report: SimulationReport): void {
   for (const edge of report.edges) campaign.edges.set(edge, (campaign.edges.get(edge) ?? 0) + 1);
   for (const [kind, count] of report.faults)
     campaign.faults.set(kind, campaign.faults.get(kind)! + count);
+  for (const [kind, count] of report.events)
+    campaign.events.set(kind, campaign.events.get(kind)! + count);
   campaign.steps += report.steps;
   campaign.attempts += report.attempts;
   campaign.accepted += report.accepted;

@@ -15,6 +15,16 @@ interface Known {
   leaseMs: number | null;
   /** nobody may take it back before */
   untilMs: number;
+  /** in which life of the server it was given */
+  life: number;
+}
+
+/** When and in which life of the server a call had its effect, and what it is about. */
+interface Where {
+  handledMs: number;
+  life: number;
+  workflow: number;
+  task(job: number): number;
 }
 
 interface Holder {
@@ -48,13 +58,7 @@ export class ClaimBook {
   }
 
   /** An answer is about to leave. `handledMs`: when the call had its effect; `again`: it had it earlier. */
-  answering(
-    call: Call,
-    key: string | null,
-    answer: Answer,
-    again: boolean,
-    at: { handledMs: number; life: number; workflow: number; task: (job: number) => number },
-  ): void {
+  answering(call: Call, key: string | null, answer: Answer, again: boolean, at: Where): void {
     if ("said" in answer && key !== null) this.#compare(key, JSON.stringify(answer.said), at.life);
     if ("refused" in answer) {
       const late = answer.refused === "conflict" && this.#isOver(call, at);
@@ -97,13 +101,13 @@ export class ClaimBook {
   #given(
     call: Extract<Call, { kind: "claim" }>,
     { jobs, claim: id, lease_seconds: lease }: ClaimAnswer,
-    { handledMs, workflow, task }: { handledMs: number; workflow: number; task(job: number): number },
+    { handledMs, life, workflow, task }: Where,
     again: boolean,
   ): void {
     if (again || id === null) return;
     this.#witness.note("claim_given");
     const leaseMs = lease === null ? null : lease * 1000;
-    const claim = { leaseMs, untilMs: handledMs + (leaseMs ?? HELD_MS) };
+    const claim = { leaseMs, untilMs: handledMs + (leaseMs ?? HELD_MS), life };
     this.#claims.set(id, claim);
     for (const job of jobs) {
       const attempt = job.attempt_id;
@@ -117,7 +121,7 @@ export class ClaimBook {
   #ofJob(
     call: Extract<Call, { kind: "start" | "complete" }>,
     said: JobModel,
-    at: { handledMs: number; workflow: number; task(job: number): number },
+    at: Where,
     again: boolean,
   ): void {
     if (again) return;
@@ -127,6 +131,7 @@ export class ClaimBook {
       throw new Error(`the claim of job ${call.job} is over, and it may ${call.kind} it`);
     const holder = this.#holders.get(`${at.workflow}/${task}/${attempt}`);
     if (holder && call.kind === "start") holder.started = true;
+    if (holder && holder.claim.life < at.life) this.#witness.note("claim_after_restart");
     if (call.kind === "complete" && !this.#witness.ended(at.workflow, task, attempt))
       throw new Error(`the end of job ${call.job} is acknowledged and not in the ledger`);
   }
@@ -154,10 +159,7 @@ export class ClaimBook {
 }
 
 /** What a runner gets has to fit into what it said it has. */
-function checkRoom(
-  { request }: Extract<Call, { kind: "claim" }>,
-  jobs: readonly JobModel[],
-): void {
+function checkRoom({ request }: Extract<Call, { kind: "claim" }>, jobs: readonly JobModel[]): void {
   const { capacity, limit } = request;
   if (jobs.length > limit) throw new Error(`${jobs.length} jobs given, ${limit} asked for`);
   if (capacity.maxParallel !== null) return;

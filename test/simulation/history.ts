@@ -5,11 +5,16 @@
 import { OUTCOME_OK, OUTCOMES, OWN_FAILURES, outcomeIndex } from "../../src/core/states.ts";
 import { upstreamOf } from "../../src/core/testing/workflows.ts";
 import type { BlockPolicy, WorkflowDefinition } from "../../src/core/workflow.ts";
+import { DEFAULT_CRASH_LIMIT } from "../../src/core/faults.ts";
 import type { LedgerRecord } from "../../src/ledger/ledger.ts";
+import type { EventKind } from "./plan.ts";
 import { EXITS } from "./worker.ts";
 
 const WORKER_LOST = outcomeIndex("worker_lost");
 const PREEMPTED = outcomeIndex("preempted");
+const CANCELED = outcomeIndex("canceled");
+const OOM = outcomeIndex("oom");
+const DISK = outcomeIndex("disk");
 
 interface TaskHistory {
   /** highest attempt handed out */
@@ -17,15 +22,42 @@ interface TaskHistory {
   /** attempts that may be alive, with their workers: one, or two where a duplicate was started */
   live: Map<number, number>;
   ended: Set<number>;
-  /** attempts that another one of their task was faster than: they are answered `superseded`, and recorded nowhere */
+  /** attempts that another one of their task was faster than, or that a restart gave up for it: they are answered `superseded` */
   beaten: Set<number>;
-  /** it had two attempts at a time: a restarted server counts failures that decided nothing */
-  doubled: boolean;
   /** outcome of the accepted completion */
   result: number | null;
   canceled: boolean;
   /** failures since the last reset, by what they drew on */
   used: Map<string, number>;
+  /** so much memory was too little */
+  tooLittle: number | null;
+  /** and attempts handed out since need more */
+  needs: Map<number, number>;
+}
+
+function newTask(): TaskHistory {
+  return {
+    last: 0,
+    live: new Map(),
+    ended: new Set(),
+    beaten: new Set(),
+    result: null,
+    canceled: false,
+    used: new Map(),
+    tooLittle: null,
+    needs: new Map(),
+  };
+}
+
+/** The end of an attempt as it is recorded. */
+interface End {
+  attempt: number;
+  outcome: number;
+  accepted: boolean;
+  worker: number;
+  /** where it was lost: it had begun, for all the server knows */
+  ran: boolean;
+  peakBytes: number | null;
 }
 
 interface WorkflowHistory {
@@ -57,8 +89,15 @@ export interface Witness {
   exists(workflow: number, task: number, attempt: number): boolean;
   /** whether the command that had to succeed before it failed */
   recoveryFailed(workflow: number, task: number, attempt: number): boolean;
-  /** the scheduler a worker was started by */
-  schedulerOf(worker: number): string | null | undefined;
+  /** the server was told that it runs, since it was started */
+  knownRunning(workflow: number, task: number, attempt: number): boolean;
+  /** it was held to an amount of memory, and ends when that is too little */
+  held(workflow: number, task: number, attempt: number): boolean;
+  /** why a task must not run on this worker; null = it may */
+  objection(worker: number, policy: BlockPolicy): string | null;
+  /** an attempt is recorded as lost or preempted */
+  lost(workflow: number, task: number, attempt: number, outcome: number): void;
+  note(kind: EventKind): void;
 }
 
 export class History {
@@ -80,19 +119,37 @@ export class History {
       definition,
       upstream: upstreamOf(definition),
       policies,
-      tasks: policies.map(() => ({
-        last: 0,
-        live: new Map(),
-        ended: new Set(),
-        beaten: new Set(),
-        doubled: false,
-        result: null,
-        canceled: false,
-        used: new Map(),
-      })),
+      tasks: policies.map(newTask),
       skipped: null,
       ended: false,
     });
+  }
+
+  /** Tasks were added behind those there are; what waits for nothing among them waits for `after`. */
+  extended(workflow: number, given: WorkflowDefinition, after: readonly number[]): void {
+    const history = this.#workflows.get(workflow)!;
+    const more = structuredClone(given);
+    const offset = history.tasks.length;
+    for (const waits of upstreamOf(more))
+      history.upstream.push(waits.length > 0 ? waits.map((task) => task + offset) : [...after]);
+    for (const block of more.blocks)
+      for (let i = 0; i < block.count; i++) {
+        history.policies.push(block);
+        history.tasks.push(newTask());
+      }
+    const categories = { ...more.categories, ...history.definition.categories };
+    history.definition = { ...history.definition, categories };
+    history.skipped = null;
+  }
+
+  /** Of two attempts of a task that are alive a restarted server knows the newer one only. */
+  restarted(): void {
+    for (const { tasks } of this.#workflows.values())
+      for (const { live, beaten } of tasks)
+        for (const attempt of [...live.keys()].sort((a, b) => b - a).slice(1)) {
+          live.delete(attempt);
+          beaten.add(attempt);
+        }
   }
 
   /** Records that became durable together. */
@@ -113,16 +170,17 @@ export class History {
         );
         return;
       case "finished":
-        for (let row = 0; row < record.columns.tasks.length; row++)
-          this.#finished(
-            history,
-            record.workflow,
-            record.columns.tasks[row]!,
-            record.columns.attempts[row]!,
-            record.columns.outcomes[row]!,
-            record.accepted[row] === 1,
-            record.worker,
-          );
+        for (let row = 0; row < record.columns.tasks.length; row++) {
+          const { columns, worker } = record;
+          this.#finished(history, record.workflow, columns.tasks[row]!, {
+            attempt: columns.attempts[row]!,
+            outcome: columns.outcomes[row]!,
+            accepted: record.accepted[row] === 1,
+            worker,
+            ran: columns.startedMs[row] !== null || record.messages.some(([at]) => at === row),
+            peakBytes: columns.peakBytes[row] ?? null,
+          });
+        }
         return;
       case "canceled":
         for (const task of record.tasks)
@@ -142,6 +200,7 @@ export class History {
           each.result = null;
           each.canceled = false;
           each.used.clear();
+          each.tooLittle = null;
           history.skipped = null;
         }
         return;
@@ -182,7 +241,7 @@ export class History {
   ): void {
     const each = history.tasks[task]!;
     const what = `attempt ${attempt} of task ${task}`;
-    const { onUpstreamFailure, scheduler, category } = history.policies[task]!;
+    const { onUpstreamFailure, category } = history.policies[task]!;
     const duplicates = (history.definition.categories?.[category]?.speculate ?? null) !== null;
     // One that never arrived, or was given back before it started, is recorded nowhere.
     for (const other of each.live.keys()) {
@@ -202,26 +261,25 @@ export class History {
       if (onUpstreamFailure === "skip" && history.tasks[before]!.result !== OUTCOME_OK)
         throw new Error(`${what} is handed out although task ${before} did not succeed`);
     }
-    const bound = this.#witness.schedulerOf(worker);
-    if (scheduler !== null && bound !== scheduler)
-      throw new Error(`${what} is bound to ${scheduler}, its worker belongs to ${bound}`);
+    const objection = this.#witness.objection(worker, history.policies[task]!);
+    if (objection !== null) throw new Error(`${what} is handed out, and ${objection}`);
     each.last = attempt;
     each.live.set(attempt, worker);
-    each.doubled ||= each.live.size > 1;
+    if (each.live.size > 1) this.#witness.note("duplicate");
+    if (each.tooLittle !== null) each.needs.set(attempt, each.tooLittle);
   }
 
-  #finished(
-    history: WorkflowHistory,
-    workflow: number,
-    task: number,
-    attempt: number,
-    outcome: number,
-    accepted: boolean,
-    worker: number,
-  ): void {
+  /** More memory than this an attempt has to be given, if it is given an amount; null = nothing is known. */
+  leastMemory(workflow: number, task: number, attempt: number): number | null {
+    return this.#workflows.get(workflow)?.tasks[task]?.needs.get(attempt) ?? null;
+  }
+
+  #finished(history: WorkflowHistory, workflow: number, task: number, end: End): void {
+    const { attempt, outcome, accepted, worker } = end;
     const each = history.tasks[task]!;
     const what = `attempt ${attempt} of task ${task} (${OUTCOMES[outcome]})`;
     const lost = outcome === WORKER_LOST || outcome === PREEMPTED;
+    if (lost) this.#witness.lost(workflow, task, attempt, outcome);
     if (!each.live.has(attempt)) {
       // The slower of two is recorded when its worker says that it has ended; a restarted server takes it for lost.
       if (!accepted && each.beaten.delete(attempt)) {
@@ -248,28 +306,53 @@ export class History {
     each.ended.add(attempt);
     history.skipped = null;
     const recoveryFailed = this.#witness.recoveryFailed(workflow, task, attempt);
-    // While a duplicate is alive nothing is decided by a failure.
-    const decides = !each.canceled && (accepted || each.live.size === 0);
-    const budget =
-      outcome === OUTCOME_OK || !decides ? null : budgetOf(history.policies[task]!, outcome);
+    // While another attempt is alive nothing is decided by a failure, but it counts.
+    const beside = !accepted && each.live.size > 0;
+    if (beside && outcome !== OUTCOME_OK) this.#witness.note("first_of_two_failed");
+    const policy = history.policies[task]!;
+    const exhausted = this.#isExhausted(history, workflow, task, end);
+    if (exhausted && outcome === OOM)
+      each.tooLittle = Math.max(each.tooLittle ?? 0, end.peakBytes ?? 0);
+    const counts = outcome !== OUTCOME_OK && !each.canceled && !recoveryFailed && !exhausted;
+    const budget = counts ? budgetOf(policy, outcome, end.ran) : null;
     const used = budget ? (each.used.get(budget.name) ?? 0) + 1 : 0;
     if (budget) each.used.set(budget.name, used);
     if (!accepted) {
       if (outcome === OUTCOME_OK && !each.canceled) throw new Error(`${what} was not accepted`);
-      if (budget && (used > budget.allowed || recoveryFailed))
+      if (beside || each.canceled) return;
+      if (budget && used > budget.allowed)
         throw new Error(`${what} is to run again, ${budget.name} allows ${budget.allowed}`);
+      if (recoveryFailed) throw new Error(`${what} is to run again, and its recovery has failed`);
+      // A worker that dies with what it is known to run counts, whatever else is lost.
+      const known = this.#witness.knownRunning(workflow, task, attempt);
+      if (outcome === WORKER_LOST && known && !end.ran)
+        throw new Error(`${what} is known to have run, and does not count as a crash`);
       return;
     }
     if (each.canceled || each.result !== null)
       throw new Error(`${what} is accepted after the end of its task`);
-    if (budget && used <= budget.allowed && !recoveryFailed && !each.doubled)
+    const final = recoveryFailed || exhausted || outcome === OUTCOME_OK;
+    if (!final && outcome !== CANCELED && (!budget || used <= budget.allowed))
       throw new Error(
-        `${what} is final, ${budget.name} allows ${budget.allowed}, ${used} are used`,
+        `${what} is final, ${budget?.name ?? "nothing"} allows ${budget?.allowed ?? "any"}, ${used} are used`,
       );
+    if (budget?.name === CRASHES) this.#witness.note("crash_limit_reached");
     each.result = outcome;
     for (const other of each.live.keys()) each.beaten.add(other);
     each.live.clear();
     this.accepted++;
+  }
+
+  /** It ran out of what it was given, where that is learned: then it gets more, and no budget is asked. */
+  #isExhausted(
+    { definition, policies }: WorkflowHistory,
+    workflow: number,
+    task: number,
+    { attempt, outcome }: End,
+  ): boolean {
+    if (outcome !== OOM && outcome !== DISK) return false;
+    const allocation = definition.categories?.[policies[task]!.category]?.allocation ?? "fixed";
+    return allocation !== "fixed" && this.#witness.held(workflow, task, attempt);
   }
 
   #hasEnded(history: WorkflowHistory, task: number): boolean {
@@ -282,20 +365,24 @@ export class History {
   knows(workflow: number, task: number, attempt: number): boolean {
     const each = this.#workflows.get(workflow)?.tasks[task];
     // The slower of two attempts of a task is answered `superseded`, and recorded nowhere.
-    return (
-      each !== undefined && (each.ended.has(attempt) || each.beaten.has(attempt) || each.doubled)
-    );
+    return each !== undefined && (each.ended.has(attempt) || each.beaten.has(attempt));
+  }
+
+  /** Whether the ledger has it that this attempt was handed out. */
+  wasAssigned(workflow: number, task: number, attempt: number): boolean {
+    const each = this.#workflows.get(workflow)?.tasks[task];
+    return each !== undefined && (each.live.has(attempt) || each.ended.has(attempt));
   }
 
   /** When all is over: nothing is left to do, and nothing is alive. */
   finish(): void {
     for (const [workflow, history] of this.#workflows) {
       this.#forgetUnborn(workflow, history);
-      history.tasks.forEach(({ live, doubled }, task) => {
+      history.tasks.forEach(({ live }, task) => {
         if (!this.#hasEnded(history, task))
           throw new Error(`task ${task} of workflow ${workflow} never ended`);
         for (const attempt of live.keys())
-          if (!doubled && this.#witness.started(workflow, task, attempt))
+          if (this.#witness.started(workflow, task, attempt))
             throw new Error(`how attempt ${attempt} of task ${task} ended is not recorded`);
       });
       if (!history.ended) throw new Error(`nobody said that workflow ${workflow} has ended`);
@@ -312,16 +399,20 @@ export class History {
   }
 }
 
-/**
- * What a failure draws on, and how many of them may be followed by another attempt. Lost attempts are limited too, but whether one had
- * begun the server may not have heard, so only the user's own budgets are counted here.
- */
+const CRASHES = "the crash limit";
+
+/** What a failure draws on, and how many of them may be followed by another attempt; null = it costs nothing. */
 function budgetOf(
   { retries, faults }: BlockPolicy,
   index: number,
+  ran: boolean,
 ): { name: string; allowed: number } | null {
   const outcome = OUTCOMES[index]!;
-  if (outcome === "worker_lost" || outcome === "preempted" || outcome === "canceled") return null;
+  if (outcome === "preempted" || outcome === "canceled") return null;
+  if (outcome === "worker_lost") {
+    const limit = faults?.crashLimit ?? DEFAULT_CRASH_LIMIT;
+    return ran ? { name: CRASHES, allowed: limit - 1 } : null;
+  }
   const exit = EXITS[outcome] ?? null;
   const code = exit !== null && exit < 0 ? 128 - exit : exit;
   const rules = faults?.exitRules ?? [];

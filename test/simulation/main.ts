@@ -67,11 +67,12 @@ function campaign(firstSeed: number, seeds: number): boolean {
   const seconds = (performance.now() - startMs) / 1000;
   for (const [edge, count] of result.edges) console.log(`edge ${edge}: ${count} seeds`);
   for (const [kind, count] of result.faults) console.log(`fault ${kind}: ${count} times`);
+  for (const [kind, count] of result.events) console.log(`event ${kind}: ${count} times`);
   console.log(
     `${result.seeds} seeds in ${seconds.toFixed(1)} s (${(result.seeds / seconds).toFixed(0)}/s): ` +
       `${result.steps} steps of the core, ${result.attempts} attempts, ${result.accepted} accepted completions`,
   );
-  const unseen = [...missing(result.edges), ...missing(result.faults)];
+  const unseen = [result.edges, result.faults, result.events].flatMap(missing);
   if (unseen.length > 0) console.log(`never seen: ${unseen.join(", ")}`);
   for (const { seed, failure } of result.failures) console.log(`seed ${seed}: ${failure}`);
   if (result.failures[0]) {

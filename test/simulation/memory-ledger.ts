@@ -1,5 +1,5 @@
 /** A ledger in memory, for simulations: what is committed outlives the server that committed it, nothing else does. */
-import { OUTCOME_OK } from "../../src/core/states.ts";
+import { OUTCOME_OK, outcomeIndex } from "../../src/core/states.ts";
 import { HoldallError } from "../../src/core/error.ts";
 import type { TaskBody, WorkflowDefinition } from "../../src/core/workflow.ts";
 import type {
@@ -13,6 +13,9 @@ import type {
   OutputRow,
   WorkflowRow,
 } from "../../src/ledger/ledger.ts";
+
+const OOM = outcomeIndex("oom");
+const DISK = outcomeIndex("disk");
 
 interface StoredWorkflow {
   row: WorkflowRow;
@@ -146,6 +149,7 @@ export function openMemoryLedger(disk: Disk): Ledger {
                 exit,
                 startedMs === null && message === null ? 0 : 1,
                 peakBytes,
+                outcome === OOM || outcome === DISK ? message : null,
               ] as const,
           ),
         assigned: [...assigned]

@@ -8,6 +8,7 @@ import { OUTCOME_OK, outcomeIndex, READY } from "../../src/core/states.ts";
 import { take } from "../../src/core/resources.ts";
 import type { Ledger, LedgerRecord } from "../../src/ledger/ledger.ts";
 import type { Offer, ToServer } from "../../src/protocol/session.ts";
+import type { Call } from "./calls.ts";
 import type { WorkerFlaws } from "./worker.ts";
 
 export interface Mutant {
@@ -28,6 +29,14 @@ export interface Mutant {
     held: Extract<ToServer, { type: "hello" }>["held"],
   ): Extract<ToServer, { type: "hello" }>["held"];
   acknowledgesEarly?: boolean;
+  /** runners that poll are answered before anything is durable */
+  answersEarly?: boolean;
+  /** nobody looks whose lease is over */
+  forgetsLeases?: boolean;
+  /** what a runner asks, as the server understands it */
+  call?(call: Call): Call;
+  /** what additions wait for */
+  after?(tasks: readonly number[]): readonly number[];
   forgetsTheLost?: boolean;
   worker?: WorkerFlaws;
 }

@@ -53,7 +53,6 @@ export const EVENT_KINDS = [
   // learned allocations
   "learned_allocation",
   "exhausted_tried_larger",
-  "exhausted_for_good",
   // runners that poll
   "claim_given",
   "claim_after_restart",
@@ -153,7 +152,7 @@ export function makePlan(seed: number, taskCount: number): Plan {
     additions: [0, 1].map((at) => makeAddition(random(seed, "addition", at), taskCount, at)),
     offers,
     // A `run` has no runners that poll.
-    pollers: Array.from({ length: embedded ? 0 : pollers.integer(0, 2) }, (_, at) =>
+    pollers: Array.from({ length: embedded ? 0 : pollers.integer(1, 2) }, (_, at) =>
       makePoller(pollers, at),
     ),
     embedded,
@@ -185,7 +184,7 @@ function makeOffer(slot: number, draw: Random): Offer {
 }
 
 function makePoller(draw: Random, at: number): PollerPlan {
-  const leaseMs = draw.chance(0.8) ? draw.integer(100, 900) : null;
+  const leaseMs = draw.chance(0.8) ? draw.integer(10, 300) : null;
   return {
     host: `p${at}`,
     by: draw.chance(0.7) ? "resources" : "next",
@@ -196,7 +195,7 @@ function makePoller(draw: Random, at: number): PollerPlan {
     scheduler: draw.pick([null, "alpha", "beta"]),
     strict: draw.pick([true, false, null]),
     leaseMs,
-    renews: draw.chance(0.7),
+    renews: draw.chance(0.5),
     keyed: draw.pick([0.5, 1]),
     loss: draw.pick([0, 0.05, 0.2]),
   };
@@ -374,12 +373,7 @@ function makeCategories(draw: Random, name: string): Record<string, CategorySett
   };
 }
 
-function arrayBlock(
-  first: number,
-  count: number,
-  policy: BlockPolicy,
-  prefix: string,
-): ArrayBlock {
+function arrayBlock(first: number, count: number, policy: BlockPolicy, prefix: string): ArrayBlock {
   return {
     ...policy,
     kind: "array",

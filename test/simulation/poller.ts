@@ -44,7 +44,6 @@ export class SimPoller {
   readonly #untilMs: number;
   readonly #jobs = new Map<string, Job>();
   #calls = 0;
-  #open = 0;
   #stalledUntilMs = 0;
   #lossyUntilMs = 0;
   #idleMs = 5;
@@ -56,7 +55,7 @@ export class SimPoller {
     this.#name = name;
     this.#draw = random(world.seed, "poller", name);
     this.#untilMs = world.clock.nowMs + SHIFT_MS;
-    this.#later(this.#draw.between(0, 30), () => this.#poll());
+    this.#later(this.#draw.between(0, 8), () => this.#poll());
   }
 
   has(workflow: number, task: number, attempt: number): boolean {
@@ -98,7 +97,6 @@ export class SimPoller {
     const { clock, send } = this.#world;
     const key = this.#draw.chance(this.plan.keyed) ? `${this.#name}.${++this.#calls}` : null;
     let answered = false;
-    this.#open++;
     const again = (): void => {
       if (answered) return;
       this.#later(PATIENCE_MS, again);
@@ -110,7 +108,6 @@ export class SimPoller {
             // A disk that is full will have space.
             if (answered || ("refused" in answer && answer.refused === "storage")) return;
             answered = true;
-            this.#open--;
             done(answer);
           });
         }),
@@ -121,16 +118,17 @@ export class SimPoller {
 
   #poll(): void {
     if (this.#world.clock.nowMs >= this.#untilMs) return;
+    if (this.#jobs.size >= 2 * this.plan.limit) {
+      this.#later(20, () => this.#poll());
+      return;
+    }
     const workflow = this.#draw.chance(0.2) && this.#world.has(2) ? 2 : 1;
     this.#ask({ kind: "claim", workflow, request: this.#request() }, (answer) => {
       const given = "said" in answer ? (answer.said as ClaimAnswer) : null;
-      if (!given || given.claim === null) {
-        this.#idleMs = Math.min(200, this.#idleMs * 2);
-        this.#later(this.#idleMs, () => this.#poll());
-        return;
-      }
-      this.#idleMs = 5;
-      this.#take(workflow, given.claim, given.jobs);
+      const claim = given?.claim ?? null;
+      this.#idleMs = claim === null ? Math.min(40, this.#idleMs * 2) : 5;
+      this.#later(this.#draw.between(1, 2) * this.#idleMs, () => this.#poll());
+      if (claim !== null) this.#take(workflow, claim, given!.jobs);
     });
   }
 
@@ -158,25 +156,26 @@ export class SimPoller {
   }
 
   #take(workflow: number, claim: string, models: readonly JobModel[]): void {
-    const jobs = models.map(
-      ({ id, attempt_id: attempt }): Job => ({
-        id,
-        workflow,
-        task: this.#world.taskOf(id),
-        attempt,
-        claim,
-      }),
-    );
+    const jobs = models.map(({ id, attempt_id: attempt }): Job => ({
+      id,
+      workflow,
+      task: this.#world.taskOf(id),
+      attempt,
+      claim,
+    }));
     for (const job of jobs) this.#jobs.set(keyOf(job), job);
     const { leaseMs, renews } = this.plan;
     if (leaseMs !== null && renews) this.#renew(workflow, claim, leaseMs);
     // Some of what it claimed it gives back unseen.
     if (this.#draw.chance(0.05)) {
       for (const job of jobs) this.#jobs.delete(keyOf(job));
-      this.#ask({ kind: "release", workflow, claim }, () => this.#poll());
+      this.#ask({ kind: "release", workflow, claim }, () => {});
       return;
     }
-    for (const job of jobs) this.#later(this.#draw.between(0, 3), () => this.#start(job));
+    for (const job of jobs) {
+      const laterMs = this.#draw.between(0, this.#draw.chance(0.3) ? 300 : 3);
+      this.#later(laterMs, () => this.#start(job));
+    }
   }
 
   #renew(workflow: number, claim: string, leaseMs: number): void {
@@ -192,7 +191,7 @@ export class SimPoller {
   #start(job: Job): void {
     this.#ask({ kind: "start", job: job.id, claim: job.claim }, (answer) => {
       if ("refused" in answer) {
-        this.#forget(job);
+        this.#jobs.delete(keyOf(job));
         return;
       }
       const { clock, seed, failureRate, began } = this.#world;
@@ -203,7 +202,7 @@ export class SimPoller {
       const drawn = drawOutcome(seed, failureRate, job, dice);
       // It has no way to tell that a command could not be started.
       const outcome = outcomeIndex(drawn === "launch_error" ? "exit" : drawn);
-      const workMs = Math.exp(dice.between(Math.log(0.5), Math.log(60)));
+      const workMs = Math.exp(dice.between(Math.log(1), Math.log(600)));
       this.#later(workMs, () => this.#end(job, outcome, clock.nowMs - sinceMs));
     });
   }
@@ -224,16 +223,7 @@ export class SimPoller {
       output: null,
     };
     const claim = this.#draw.chance(0.7) ? job.claim : null;
-    this.#ask({ kind: "complete", job: job.id, claim, completion }, () => this.#whenIdle());
-  }
-
-  #forget(job: Job): void {
-    this.#jobs.delete(keyOf(job));
-    this.#whenIdle();
-  }
-
-  #whenIdle(): void {
-    if (this.#jobs.size === 0 && this.#open === 0) this.#poll();
+    this.#ask({ kind: "complete", job: job.id, claim, completion }, () => {});
   }
 }
 

@@ -7,19 +7,31 @@ import { HoldallError } from "../../src/core/error.ts";
 import { EdgeWatch } from "../../src/core/testing/edge-watch.ts";
 import { validate } from "../../src/core/validate.ts";
 import type { Effect } from "../../src/core/events.ts";
+import { ownAttempt } from "../../src/core/tasks.ts";
+import type { WorkflowDefinition } from "../../src/core/workflow.ts";
 import type { Ledger } from "../../src/ledger/ledger.ts";
+import type { ClaimAnswer } from "../../src/protocol/claims.ts";
 import type { ToServer, ToWorker } from "../../src/protocol/session.ts";
+import { refuseClaimed } from "../../src/server/additions.ts";
+import { type Answers, createAnswers } from "../../src/server/answers.ts";
+import { type Claims, createClaims, TICK_MS } from "../../src/server/claims.ts";
 import { Engine } from "../../src/server/engine.ts";
+import { type Answer, type Call, pathOf, perform, refusalOf, type Said } from "./calls.ts";
+import type { ClaimBook } from "./claim-book.ts";
 import type { Clock } from "./clock.ts";
+import { Decisions } from "./decisions.ts";
 import type { History } from "./history.ts";
 import { type Disk, openMemoryLedger } from "./memory-ledger.ts";
 import type { Mutant } from "./mutants.ts";
 import type { Connection } from "./network.ts";
+import type { EventKind } from "./plan.ts";
 import type { Random } from "./random.ts";
 import type { SimWorker } from "./worker.ts";
 
 /** Silence after which a worker is lost. */
 export const LOSS_MS = 60;
+/** Until then somebody may still claim something. */
+const CLAIMS_MS = 5000;
 
 type CrashPoint = "before_commit" | "after_commit";
 
@@ -34,7 +46,9 @@ export interface ServerWorld {
   draw: Random;
   disk: Disk;
   history: History;
+  book: ClaimBook;
   edges: Set<string>;
+  note(kind: EventKind): void;
   embedded: boolean;
   mutant: Mutant | null;
   onDrained(process: SimWorker): void;
@@ -45,26 +59,43 @@ export class SimServer {
   engine: Engine | null = null;
   /** by number of the worker */
   readonly #sessions = new Map<number, Session>();
-  readonly #schedulers = new Map<number, string | null>();
+  readonly decisions: Decisions;
+  #claims: Claims | null = null;
+  #answers: Answers | null = null;
+  /** tasks that runners know by a number */
+  readonly #jobs = new Map<number, { workflow: number; task: number }>();
+  /** attempts of which this life has heard that they run; `reports`: not yet looked at */
+  readonly #running = new Set<string>();
+  #reports: string[] = [];
+  /** what is being added */
+  #adding: { more: WorkflowDefinition; after: readonly number[] } | null = null;
+  /** what went wrong where nobody could be told */
+  #failure: unknown = null;
   #crashAt: CrashPoint | null = null;
   #diskFullUntilMs = 0;
   /** counts lives: what an earlier one had planned does not happen */
   #life = 0;
+  readonly #bornMs: number;
   steps = 0;
   /** it died in the middle of something; whatever is thrown then is not an error */
   dying = false;
   #effects: Effect[] = [];
+  /** so many of them were looked at */
+  #judged = 0;
   /** workers of an earlier life that may come back; null while nobody knows */
   #awaited: { has(worker: number): boolean } | null = null;
   #watch: EdgeWatch;
 
   constructor(world: ServerWorld) {
     this.#world = world;
+    this.#bornMs = world.clock.nowMs;
     this.#watch = new EdgeWatch(world.edges);
+    this.decisions = new Decisions(world.note);
   }
 
-  schedulerOf(worker: number): string | null | undefined {
-    return this.#schedulers.get(worker);
+  /** It was told so, in this life. */
+  knowsRunning(workflow: number, task: number, attempt: number): boolean {
+    return this.#running.has(`${workflow}/${task}/${attempt}`);
   }
 
   // ---- life and death
@@ -104,7 +135,11 @@ export class SimServer {
         const session = this.#sessions.get(worker);
         if (session) this.#world.onDrained(session.process);
       },
+      turn: () => {
+        for (const key of this.#reports.splice(0)) this.#running.add(key);
+      },
     });
+    this.#world.history.restarted();
     try {
       for (const { id } of ledger.workflows()) engine.load(id, this.#world.embedded);
     } catch (error) {
@@ -112,6 +147,14 @@ export class SimServer {
       this.stop();
       return false;
     }
+    this.#claims = createClaims(
+      engine,
+      () => clock.nowMs,
+      () => clock.nowMs,
+    );
+    this.#answers = createAnswers(engine, () => clock.nowMs);
+    this.#world.book.restarted(clock.nowMs);
+    this.#tick(mine);
     this.#awaited = engine.absentWorkers();
     mutant?.loaded?.(engine.core);
     // Workers that held attempts when the last life ended are waited for, then lost.
@@ -125,10 +168,26 @@ export class SimServer {
     return true;
   }
 
+  /** Looks whose lease is over. */
+  #tick(mine: (work: () => void) => () => void): void {
+    const { clock, mutant } = this.#world;
+    const tick = (): void => {
+      if (!mutant?.forgetsLeases) this.#claims!.tick();
+      const open = [...this.engine!.core.workers.values()].some(({ claim }) => claim);
+      if (open || clock.nowMs < this.#bornMs + CLAIMS_MS) clock.after(TICK_MS, mine(tick));
+    };
+    clock.after(TICK_MS, mine(tick));
+  }
+
   /** All memory is gone. */
   stop(): void {
     this.#life++;
     this.engine = null;
+    this.#claims = null;
+    this.#answers = null;
+    this.#running.clear();
+    this.#reports = [];
+    this.decisions.forget();
     this.#crashAt = null;
     this.dying = false;
     this.#watch = new EdgeWatch(this.#world.edges);
@@ -163,11 +222,26 @@ export class SimServer {
         refuse();
         return ledger.addWorker(...values);
       },
+      addWorkers: (...values) => {
+        refuse();
+        return ledger.addWorkers(...values);
+      },
+      replaceDefinition: (id, definition, digest, mapping, records = []) => {
+        if (this.#crashAt === "before_commit") this.#die();
+        refuse();
+        const row = ledger.replaceDefinition(id, definition, digest, mapping, records);
+        const { more, after } = this.#adding!;
+        history.extended(id, more, after);
+        history.committed(records);
+        if (this.#crashAt === "after_commit") this.#die();
+        return row;
+      },
       clearAssignments: (workflow) => {
         refuse();
         ledger.clearAssignments(workflow);
       },
       commit: (records) => {
+        this.#judge();
         if (this.#crashAt === "before_commit") this.#die();
         refuse();
         ledger.commit(records);
@@ -194,6 +268,7 @@ export class SimServer {
       set: (list: Effect[]) => {
         this.check();
         this.#effects = list;
+        this.#judged = 0;
         if (!change) return;
         list.push = (...effects: Effect[]): number => {
           for (const effect of effects) {
@@ -206,8 +281,17 @@ export class SimServer {
     });
   }
 
+  /** Looks at what the core has decided since it was asked last. */
+  #judge(): void {
+    const { engine } = this;
+    if (!engine) return;
+    for (; this.#judged < this.#effects.length; this.#judged++)
+      this.decisions.judge(engine.core, this.#effects[this.#judged]!, this.#world.clock.nowMs);
+  }
+
   check(): void {
     if (!this.engine) return;
+    this.#judge();
     this.steps++;
     this.#world.mutant?.stepped?.(this.engine.core);
     this.#watch.look(this.engine.core);
@@ -236,6 +320,10 @@ export class SimServer {
       const given = mutant?.toServer?.(frame, engine.core, worker) ?? frame;
       if (mutant?.acknowledgesEarly && given.type === "finished")
         this.#toWorker(process, connection, [{ type: "ack", seq: given.seq }]);
+      if (given.type === "started")
+        given.tasks.forEach((task, i) =>
+          this.#reports.push(`${given.workflow}/${task}/${given.attempts[i]}`),
+        );
       engine.receive(worker, [given]);
     }
   }
@@ -263,7 +351,12 @@ export class SimServer {
         this.#toWorker(process, connection, frames),
       );
       this.#sessions.set(worker, { worker, process, connection });
-      this.#schedulers.set(worker, hello.offer.scheduler);
+      for (const { workflow, tasks, attempts, started } of held)
+        tasks.forEach((task, i) => {
+          const known = engine.tasks(workflow);
+          const live = known?.owner[task] === worker && ownAttempt(known, task) === attempts[i];
+          if (live && started[i]) this.#running.add(`${workflow}/${task}/${attempts[i]}`);
+        });
     } catch (error) {
       if (!(error instanceof HoldallError) || error.code !== "storage") throw error;
       connection.cut(); // it will come again
@@ -310,6 +403,89 @@ export class SimServer {
   #lose(worker: number, outcome: "worker_lost" | "preempted"): void {
     if (this.#world.mutant?.forgetsTheLost) return;
     this.engine?.lose(worker, outcome);
+  }
+
+  // ---- runners that poll
+
+  /** A request arrives. Whoever is not answered asks again. */
+  request(call: Call, key: string | null, reply: (answer: Answer) => void): void {
+    const claims = this.#claims;
+    const answers = this.#answers;
+    if (!claims || !answers) return;
+    const { clock, book, mutant } = this.#world;
+    const life = this.#life;
+    const handledMs = clock.nowMs;
+    const path = key === null ? null : `${pathOf(call)} ${key}`;
+    const answer = (what: Answer, again: boolean): void => {
+      if (this.#life !== life) return;
+      const task = (job: number): number => this.taskOf(job).task;
+      const workflow = "workflow" in call ? call.workflow : this.taskOf(call.job).workflow;
+      try {
+        book.answering(call, path, what, again, { handledMs, life, workflow, task });
+        reply(what);
+      } catch (error) {
+        this.#failure = error;
+      }
+    };
+    const act = (): Said => {
+      const said = perform(claims, mutant?.call?.(call) ?? call);
+      if (call.kind === "claim") this.#noteJobs(call.workflow, said as ClaimAnswer);
+      if (call.kind === "start" && "attempt_id" in said) {
+        const { workflow, task } = this.taskOf(call.job);
+        this.#running.add(`${workflow}/${task}/${said.attempt_id}`);
+      }
+      if (mutant?.answersEarly) answer({ said }, false);
+      return said;
+    };
+    answers.give(path, act).then(
+      ({ body, again }) => {
+        if (!mutant?.answersEarly || again) answer({ said: JSON.parse(body) as Said }, again);
+      },
+      (error: unknown) => {
+        const refused = refusalOf(error);
+        if (refused === null) this.#failure = error;
+        else answer({ refused }, false);
+      },
+    );
+  }
+
+  taskOf(job: number): { workflow: number; task: number } {
+    return this.#jobs.get(job)!;
+  }
+
+  #noteJobs(workflow: number, { jobs }: ClaimAnswer): void {
+    const { firstTaskId } = this.engine!.row(workflow)!;
+    for (const { id } of jobs) this.#jobs.set(id, { workflow, task: id - firstTaskId });
+  }
+
+  /** Throws what went wrong in an answer. */
+  look(): void {
+    if (this.#failure) throw this.#failure;
+  }
+
+  // ---- what users do
+
+  /** False when it is refused for now. */
+  extend(workflow: number, more: WorkflowDefinition, after: readonly number[]): boolean {
+    const { engine } = this;
+    if (!engine) return false;
+    const ended = engine.tasks(workflow)!.ended;
+    this.#adding = { more, after };
+    try {
+      refuseClaimed(engine, workflow);
+      engine.extend(workflow, more, this.#world.mutant?.after?.(after) ?? after);
+    } catch (error) {
+      if (refusalOf(error) === null) throw error;
+      return false;
+    }
+    this.#world.note(ended ? "extended_ended" : "extended_running");
+    return true;
+  }
+
+  blockHost(host: string, untilMs: number | null): void {
+    if (!this.engine) return;
+    this.engine.event({ type: "block_host", host, untilMs });
+    this.decisions.blocked(host, untilMs);
   }
 
   drain(process: SimWorker): boolean {

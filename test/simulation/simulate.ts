@@ -1,15 +1,18 @@
 /** One seed from start to end: everything that goes wrong, then quiet, then the promise is checked. */
+import { drainMicrotasks } from "bun:jsc";
 import { HoldallError } from "../../src/core/error.ts";
 import type { Tasks } from "../../src/core/tasks.ts";
 import { isTerminal, READY } from "../../src/core/states.ts";
 import { upstreamOf } from "../../src/core/testing/workflows.ts";
 import type { Engine } from "../../src/server/engine.ts";
+import { ClaimBook } from "./claim-book.ts";
 import { Clock } from "./clock.ts";
 import { History } from "./history.ts";
 import { createDisk } from "./memory-ledger.ts";
 import type { Mutant } from "./mutants.ts";
 import { Connection } from "./network.ts";
-import { type Fault, type FaultKind, makePlan, type Plan } from "./plan.ts";
+import { type EventKind, type Fault, type FaultKind, makePlan, type Plan } from "./plan.ts";
+import { SimPoller } from "./poller.ts";
 import { type Random, random } from "./random.ts";
 import { LOSS_MS, SimServer } from "./server.ts";
 import { type SimAttempt, SimWorker } from "./worker.ts";
@@ -30,6 +33,8 @@ export interface SimulationReport {
   edges: Set<string>;
   /** how many times each kind of fault took effect */
   faults: Map<FaultKind, number>;
+  /** the same of what followed */
+  events: Map<EventKind, number>;
   planned: number;
   steps: number;
   attempts: number;
@@ -60,11 +65,15 @@ class World {
   readonly #disk = createDisk("simulated");
   readonly #edges = new Set<string>();
   readonly #effective = new Map<FaultKind, number>();
+  readonly #events = new Map<EventKind, number>();
   readonly #history: History;
   readonly #server: SimServer;
   /** the process in each slot */
   readonly #processes: SimWorker[] = [];
   readonly #connections = new Set<Connection>();
+  /** the runner in each place, and those before it */
+  readonly #pollers: SimPoller[] = [];
+  readonly #added = new Set<number>();
   /** how attempts really ended, and which began */
   readonly #truth = new Map<string, number>();
   readonly #began = new Set<string>();
@@ -81,18 +90,32 @@ class World {
     this.#startMs = this.#clock.nowMs;
     const key = (workflow: number, task: number, attempt: number): string =>
       `${workflow}/${task}/${attempt}`;
+    const note = (kind: EventKind): void => this.#note(kind);
+    const book = new ClaimBook({
+      assigned: (...attempt) => this.#history.wasAssigned(...attempt),
+      ended: (...attempt) => this.#history.knows(...attempt),
+      note,
+    });
     this.#history = new History({
       outcome: (...attempt) => this.#truth.get(key(...attempt)),
       started: (...attempt) => this.#began.has(key(...attempt)),
-      exists: (...attempt) => this.#processes.some((process) => process.has(...attempt)),
+      exists: (...attempt) =>
+        this.#processes.some((process) => process.has(...attempt)) ||
+        this.#pollers.some((poller) => poller.has(...attempt)),
       recoveryFailed: (...attempt) => this.#unrepaired.has(key(...attempt)),
-      schedulerOf: (worker) => this.#server.schedulerOf(worker),
+      knownRunning: (...attempt) => this.#server.knowsRunning(...attempt),
+      held: (...attempt) => this.#server.decisions.grantOf(...attempt) !== null,
+      objection: (...what) => this.#server.decisions.objection(...what),
+      lost: (...what) => book.lost(...what, this.#clock.nowMs),
+      note,
     });
     this.#server = new SimServer({
       clock: this.#clock,
       draw: random(options.seed, "server"),
       disk: this.#disk,
       history: this.#history,
+      book,
+      note,
       edges: this.#edges,
       embedded: this.#plan.embedded,
       mutant: options.mutant ?? null,
@@ -105,6 +128,7 @@ class World {
     this.#server.start();
     this.#server.engine!.submit(definition, "digest", NO_OUTPUT);
     offers.forEach((_, slot) => this.#spawn(slot));
+    this.#plan.pollers.forEach((_, at) => this.#startPoller(at));
     const chosen = this.#options.faults ? new Set(this.#options.faults) : null;
     for (const fault of faults)
       if (!chosen || chosen.has(fault.index))
@@ -116,7 +140,10 @@ class World {
 
   #step(): boolean {
     try {
-      return this.#clock.step();
+      const more = this.#clock.step();
+      drainMicrotasks();
+      this.#server.look();
+      return more;
     } catch (error) {
       if (!this.#server.dying) throw error;
       this.#crash(this.#draw.between(1, 40));
@@ -150,6 +177,7 @@ class World {
     return {
       edges: this.#edges,
       faults: this.#effective,
+      events: this.#events,
       planned: this.#plan.faults.length,
       steps: this.#server.steps,
       attempts: this.#began.size,
@@ -166,6 +194,7 @@ class World {
       seed,
       failureRate,
       observer: {
+        arrived: (attempt) => this.#checkGrant(attempt),
         began: (attempt) => {
           this.#began.add(`${attempt.workflow}/${attempt.task}/${attempt.attempt}`);
         },
@@ -177,7 +206,50 @@ class World {
     this.#connect(process);
   }
 
-  #noteTruth({ workflow, task, attempt, recoveryFailed }: SimAttempt, outcome: number): void {
+  /** What had too little gets more. */
+  #checkGrant({ workflow, task, attempt, grant, template }: SimAttempt): void {
+    if (!grant) return;
+    const least = this.#history.leastMemory(workflow, task, attempt);
+    if (least === null) {
+      if (grant.memoryBytes !== template.requirement.memoryBytes) this.#note("learned_allocation");
+      return;
+    }
+    if (grant.memoryBytes <= least)
+      throw new Error(
+        `attempt ${attempt} of task ${task} is given ${grant.memoryBytes} bytes, ${least} were too little`,
+      );
+    this.#note("exhausted_tried_larger");
+  }
+
+  #note(kind: EventKind): void {
+    this.#events.set(kind, (this.#events.get(kind) ?? 0) + 1);
+  }
+
+  #startPoller(at: number): void {
+    const { seed, failureRate, pollers } = this.#plan;
+    const name = `p${at}.${this.#spawned++}`;
+    this.#pollers[at] = new SimPoller(name, pollers[at]!, {
+      clock: this.#clock,
+      seed,
+      failureRate,
+      has: (workflow) => this.#server.engine?.row(workflow) !== undefined,
+      taskOf: (job) => this.#server.taskOf(job).task,
+      send: (...call) => this.#server.request(...call),
+      began: (workflow, task, attempt) => this.#began.add(`${workflow}/${task}/${attempt}`),
+      ended: (workflow, task, attempt, outcome) =>
+        this.#noteTruth({ workflow, task, attempt, recoveryFailed: false }, outcome),
+    });
+  }
+
+  #noteTruth(
+    {
+      workflow,
+      task,
+      attempt,
+      recoveryFailed,
+    }: Pick<SimAttempt, "workflow" | "task" | "attempt" | "recoveryFailed">,
+    outcome: number,
+  ): void {
     const key = `${workflow}/${task}/${attempt}`;
     if (recoveryFailed) this.#unrepaired.add(key);
     if (this.#truth.has(key)) throw new Error(`attempt ${attempt} of task ${task} ended twice`);
@@ -292,6 +364,14 @@ class World {
         return true;
       case "submit_more":
         return this.#submitMore();
+      case "extend":
+        return this.#extend(fault);
+      case "block_host":
+        return this.#blockHost(fault);
+      case "poller_death":
+      case "poller_stall":
+      case "lossy_network":
+        return this.#disturbPoller(fault);
       case "cancel_tasks":
       case "cancel_all":
       case "retry":
@@ -371,6 +451,55 @@ class World {
       return false;
     }
     this.#submittedMore = true;
+    return true;
+  }
+
+  /** More tasks for the first workflow, behind some of those it has. */
+  #extend({ index }: Fault): boolean {
+    const tasks = this.#server.engine?.tasks(1);
+    const at = this.#plan.additions.findIndex((_, which) => !this.#added.has(which));
+    if (!tasks || at < 0) return false;
+    const dice = random(this.#plan.seed, "extend", index);
+    const after = new Set<number>();
+    for (let i = dice.integer(0, 4); i > 0; i--) after.add(dice.integer(0, tasks.state.length - 1));
+    const before = tasks.state.length;
+    try {
+      return this.#server.extend(
+        1,
+        this.#plan.additions[at]!,
+        [...after].sort((a, b) => a - b),
+      );
+    } finally {
+      // Also where the server died before it could answer.
+      if (this.#disk.workflows.get(1)!.row.taskCount > before) this.#added.add(at);
+    }
+  }
+
+  #blockHost({ worker, forMs, draw }: Fault): boolean {
+    if (!this.#server.engine) return false;
+    const host = draw % 5 === 0 ? "p0" : `h${1 + (worker % this.#processes.length)}`;
+    if (draw % 3 > 0) {
+      this.#server.blockHost(host, this.#clock.nowMs + forMs * 4);
+      return true;
+    }
+    // Until somebody thinks better of it; a server that was restarted has forgotten it.
+    this.#server.blockHost(host, null);
+    this.#clock.after(forMs * 4, () => this.#server.blockHost(host, this.#clock.nowMs));
+    return true;
+  }
+
+  #disturbPoller({ kind, worker, forMs }: Fault): boolean {
+    const poller = this.#pollers[worker % Math.max(1, this.#pollers.length)];
+    if (!poller?.alive) return false;
+    if (kind === "poller_stall") poller.stall(forMs * 25);
+    else if (kind === "lossy_network") poller.loseMost(forMs * 5);
+    // One that has no lease would be waited for for ever.
+    else if (poller.plan.leaseMs === null) return false;
+    else {
+      poller.die();
+      const at = this.#pollers.indexOf(poller);
+      this.#clock.after(forMs, () => this.#startPoller(at));
+    }
     return true;
   }
 

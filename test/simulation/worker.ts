@@ -461,7 +461,13 @@ export class SimWorker {
       started: boolean,
       grant: Grant | null,
     ): void => {
-      const of = held.get(workflow) ?? { workflow, tasks: [], attempts: [], started: [], grants: [] };
+      const of = held.get(workflow) ?? {
+        workflow,
+        tasks: [],
+        attempts: [],
+        started: [],
+        grants: [],
+      };
       held.set(workflow, of);
       of.tasks.push(task);
       of.attempts.push(attempt);

@@ -21,7 +21,7 @@ export interface CatalogEntry {
   short: string;
   /** argv up to the driver's options */
   argv(root: string): string[];
-  /** paths below the clone, or programs on the PATH */
+  /** paths below the clone, or programs on the PATH; `a|b`: one of them */
   needs: readonly string[];
   install: string;
   /** whether a worker process of it can be killed (`--nodes`) */
@@ -97,7 +97,7 @@ const ENTRIES: readonly CatalogEntry[] = [
     title: "HTCondor",
     short: "HTCondor",
     argv: python("htcondor/htcondor_driver.py"),
-    needs: ["drivers/htcondor/htcondor_driver.py", "condor_submit"],
+    needs: ["drivers/htcondor/htcondor_driver.py", "build/condor/bin/condor_submit|condor_submit"],
     install: SETUP,
     killable: true,
   },
@@ -196,12 +196,14 @@ export function bridgedIds(): EngineId[] {
 /** Null when everything is there, else a sentence that says what is not. */
 export function missingOf(entry: CatalogEntry, { root, which }: DriverContext): string | null {
   if (root === "/") return "drivers are in a clone of Holdall only, not in the single executable";
-  for (const need of entry.needs) {
-    const path = need.startsWith("/") ? need : join(root, need);
-    if (need.includes("/") ? existsSync(path) : which(need) !== null) continue;
-    return need.includes("/") ? `${path} is not there` : `${need} is not on the PATH`;
-  }
-  return null;
+  const there = (need: string): boolean =>
+    need.includes("/")
+      ? existsSync(need.startsWith("/") ? need : join(root, need))
+      : which(need) !== null;
+  const need = entry.needs.find((each) => !each.split("|").some(there));
+  if (need === undefined) return null;
+  const named = need.split("|").at(-1)!;
+  return named.includes("/") ? `${join(root, named)} is not there` : `${named} is not on the PATH`;
 }
 
 /** Those to be measured, and why the others are not: `null` asks for all that are installed, without bridged ones. */

@@ -6,7 +6,7 @@ export function whyVoid(samples: readonly Sample[]): string | null {
   const complete = samples.filter(({ failed }) => failed === 0);
   return (
     differing(complete, "outputs", ({ checksum }) => checksum) ??
-    differing(complete, "task program", ({ binary }) => binary)
+    differing(complete, "task programs", ({ binary }) => binary)
   );
 }
 

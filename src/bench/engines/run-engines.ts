@@ -70,6 +70,7 @@ const MARK_NAME = "HOLDALL_BENCH_MARK";
 export async function runEngines(plan: EnginesPlan): Promise<EnginesResult> {
   const samples: Sample[] = [];
   const broken: EnginesResult["broken"] = [];
+  const stopped = (): boolean => plan.signal?.aborted === true;
   mkdirSync(plan.workFolder, { recursive: true });
   for (const workload of plan.workloads) {
     let left = [...plan.engines];
@@ -77,14 +78,14 @@ export async function runEngines(plan: EnginesPlan): Promise<EnginesResult> {
       // The order is that of all engines, also when one of them has dropped out.
       const order = orderOfRound(plan.engines, round, plan.seed).filter((e) => left.includes(e));
       for (const [place, entry] of order.entries()) {
-        if (plan.signal?.aborted === true) return { samples, broken, interrupted: true };
+        if (stopped()) return { samples, broken, interrupted: true };
         try {
           const sample = await measureOnce(plan, { entry, workload, round, place });
           samples.push(sample);
           plan.onSample(sample);
           plan.note(noteOf(entry, sample, plan.rounds));
         } catch (thrown) {
-          if (plan.signal?.aborted === true) return { samples, broken, interrupted: true };
+          if (stopped()) return { samples, broken, interrupted: true };
           const error = toHoldallError(thrown);
           plan.note(`${entry.title} is left out from here on: ${error.message}`);
           broken.push({ engine: entry.id, workload, error });

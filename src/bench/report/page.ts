@@ -33,7 +33,7 @@ export function pageOf({ samples, environment, checks, sections }: Page): string
 <p class="soft">${escape(byline(samples.length, engines, environment))}</p>
 </header>
 <main>
-<h2 class="first" id="glance">At a glance</h2>
+<h2 id="glance">At a glance</h2>
 <ul class="checks">
 ${checks.map(checkItem).join("\n")}
 </ul>

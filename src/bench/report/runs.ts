@@ -15,16 +15,14 @@ export function figuresOf(group: Group, nameOf: NameOf = same): Figure[] {
 }
 
 function wallFigure(group: Group, nameOf: NameOf): Figure {
-  const { conclude, not } = wallCaption(group, nameOf);
+  const { conclude, not, glance } = wallCaption(group, nameOf);
   return {
     title: `Run: ${group.name}`,
     svg: wallPlots(group, nameOf),
     conclude,
     not,
     table: wallTable(group, nameOf),
-    ...(conclude.length === 0
-      ? {}
-      : { glance: `${group.name}: ${conclude.slice(0, 2).join(" ")}` }),
+    ...(glance === null ? {} : { glance: `${group.name}: ${glance}` }),
   };
 }
 
@@ -65,7 +63,11 @@ function contenders(group: Group): Runs[] {
   return group.engines.filter((runs) => runs.engine !== "floor");
 }
 
-function wallCaption(group: Group, nameOf: NameOf): { conclude: string[]; not: string[] } {
+function wallCaption(
+  group: Group,
+  nameOf: NameOf,
+): { conclude: string[]; not: string[]; glance: string | null } {
+  let glance: string | null = null;
   const conclude: string[] = [];
   const not: string[] = [];
   const [first, ...others] = contenders(group);
@@ -81,6 +83,8 @@ function wallCaption(group: Group, nameOf: NameOf): { conclude: string[]; not: s
     }));
     const clear = compared.filter(({ result }) => result?.verdict === "faster");
     const open = compared.filter(({ result }) => result?.verdict === "open");
+    const every = clear.length === others.length ? "all" : String(clear.length);
+    glance = `${conclude[0]}${clear.length === 0 ? "" : ` In every round it was faster than ${every} of the ${others.length} others.`}`;
     if (clear.length > 0) {
       const named = clear.map(({ name, result }) => `${name} (${times(result!.ratio)})`);
       conclude.push(`In every round it was faster than ${listed(named)}; medians over the rounds.`);
@@ -111,7 +115,7 @@ function wallCaption(group: Group, nameOf: NameOf): { conclude: string[]; not: s
     not.push(
       "Cold: each run is the first of its engine, and pays for what is set up on first use.",
     );
-  return { conclude, not };
+  return { conclude, not, glance };
 }
 
 function shortness(group: Group, first: Runs | undefined): string[] {

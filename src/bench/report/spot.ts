@@ -118,7 +118,7 @@ function reexecuted(how: string, rows: readonly Disturbed[], all: readonly Distu
             })),
           }),
     conclude,
-    glance: `${capital(how)}: ${conclude.join(" ")}`,
+    glance: `${capital(how)}: ${[conclude[0], conclude.at(-1)].filter((each, i, both) => each !== both[i - 1]).join(" ")}`,
     not: [
       "What a kill destroys is unavoidable: on average half a task for each busy slot. All engines have the same schedule of kills, but not the same tasks at these moments.",
     ],

@@ -79,12 +79,11 @@ svg .open{fill:none;stroke:var(--c);stroke-width:2}
 @page{margin:14mm}
 body{max-width:none;padding:0;font-size:10pt}
 nav{display:none}
-h2{break-before:page;border-top:0;margin-top:0}
-h2.first{break-before:auto;margin-top:24px}
-h2,h3{break-after:avoid}
+h2{margin-top:28px}
+h2,h3,section>p{break-after:avoid}
 figure .keep,table,pre{break-inside:avoid}
 .scroll{overflow:visible}
-svg{min-width:0}
+svg{min-width:0;max-height:88mm}
 table{font-size:7.5pt}
 th,td{padding-right:8px}
 }

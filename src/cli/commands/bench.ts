@@ -8,7 +8,16 @@ import { plural } from "../output/units.ts";
 import { usage } from "../usage.ts";
 import { packingCommand, placementCommand } from "./bench-scheduling.ts";
 import { memoryCommand, memoryServerCommand, startupCommand } from "./bench-costs.ts";
+import { enginesCommand } from "./bench-engines.ts";
+import {
+  baselineCommand,
+  overheadCommand,
+  scaleCommand,
+  slurmCommand,
+  spotCommand,
+} from "./bench-scenarios.ts";
 import { idleCommand, latencyCommand, recoveryCommand } from "./bench-server.ts";
+import { summaryCommand } from "./bench-summary.ts";
 import { integerFrom, JSON_FLAG, text, toggle } from "./shared.ts";
 
 interface SpawnFlags {
@@ -232,6 +241,13 @@ export const benchCommand: RouteMap<CliContext> = buildRouteMap({
     latency: latencyCommand,
     memory: memoryCommand,
     startup: startupCommand,
+    engines: enginesCommand,
+    baseline: baselineCommand,
+    overhead: overheadCommand,
+    scale: scaleCommand,
+    spot: spotCommand,
+    slurm: slurmCommand,
+    summary: summaryCommand,
     nullWorkers: nullWorkersCommand,
     memoryServer: memoryServerCommand,
   },

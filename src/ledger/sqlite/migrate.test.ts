@@ -132,7 +132,7 @@ test("a ledger of the first schema, as its Holdall wrote it, is taken over", () 
     expect(ledger.countResults(1)).toBe(10);
     const { attempts, assigned, failures } = ledger.history(1);
     expect([...attempts].filter(([task]) => task < 20)).toEqual([[10, 1, outcomeIndex("exit")]]);
-    expect([...failures]).toEqual([[10, 1, outcomeIndex("exit"), 0, 1, 2 ** 40]]);
+    expect([...failures]).toEqual([[10, 1, outcomeIndex("exit"), 0, 1, 2 ** 40, null]]);
     expect([...assigned]).toEqual([[1, 11, 1]]);
     expect([...ledger.history(2).canceled]).toEqual([1]);
     expect(new TextDecoder().decode(ledger.output(1, 3, 1)!.stdout!)).toBe("hello");

@@ -15,6 +15,7 @@ type Failure = readonly [
   exit: number | null,
   started: number,
   peakBytes: number | null,
+  message: string | null,
 ];
 type Ended = readonly [task: number, attempt: number, outcome: number];
 

@@ -241,6 +241,28 @@ export function recordTests(bench: Bench): void {
     bench.lasting(() => expect(failures().map(([task]) => task)).toEqual([0, 1, 2, 3]));
   });
 
+  test("failures say whether the attempt had begun, by its start or its message, and what was said of one that ran out", () => {
+    const id = bench.array(4);
+    const [lost, oom] = [outcomeIndex("worker_lost"), outcomeIndex("oom")];
+    const none = { accepted: new Uint8Array(1), columns: { startedMs: [null] } };
+    bench.ledger.commit([
+      finished(id, [0], { ...none, outcome: lost }),
+      finished(id, [1], { ...none, outcome: lost, messages: [[0, "it ran"]] }),
+      finished(id, [2], { ...none, outcome: oom, columns: {}, messages: [[0, "too little"]] }),
+      finished(id, [3], { ...none, outcome: oom, columns: {} }),
+    ]);
+    bench.lasting(() =>
+      expect(
+        [...bench.ledger.history(id).failures].map((row) => [row[0], row[4], row[6] ?? null]),
+      ).toEqual([
+        [0, 0, null],
+        [1, 1, null],
+        [2, 1, "too little"],
+        [3, 1, null],
+      ]),
+    );
+  });
+
   test("history is complete beyond the size of any page", () => {
     const count = 10_000;
     const id = bench.array(count);

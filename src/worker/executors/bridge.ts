@@ -55,7 +55,10 @@ const LATE_MS = 2000;
 const LINES_KEPT = 8;
 const ONE_CPU: Needs = { cpus: 1, memoryBytes: 0, gpus: 0, memoryLimitBytes: null };
 
-/** Attempts of a pool that the engine is given beyond those that may run, so that it need not wait for us between two. */
+/**
+ * Attempts of a pool that the engine is given beyond those that may run, so that it need not wait for us between two; only short
+ * ones wait here at all. As many again are handed over together once half of them have begun: engines take many more cheaply.
+ */
 const MOST_AHEAD = 64;
 /** Starts in order after which an engine that started too many is trusted again. */
 const TRUST_AFTER = 200;
@@ -219,7 +222,9 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
   function feed(pool: Pool): void {
     const lane = laneOf(pool);
     const trusted = lane.trust >= TRUST_AFTER && !greeting!.capabilities.output;
-    const most = pool.width + (trusted ? Math.min(pool.width, MOST_AHEAD) : 0);
+    const ahead = trusted ? MOST_AHEAD : 0;
+    if (pool.handed > pool.width + ahead / 2) return;
+    const most = pool.width + ahead;
     while (pool.handed < most) {
       const start = pools.take(pool);
       if (start === undefined) return;

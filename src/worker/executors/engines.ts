@@ -6,6 +6,7 @@ import type { Engine, Given } from "./engines/engine.ts";
 import { htcondor } from "./engines/htcondor.ts";
 import { parsl } from "./engines/parsl.ts";
 import { ray } from "./engines/ray.ts";
+import { slurm } from "./engines/slurm.ts";
 import { workqueue } from "./engines/workqueue.ts";
 
 export const ENGINES: {
@@ -14,7 +15,8 @@ export const ENGINES: {
   readonly parsl: typeof parsl;
   readonly dask: typeof dask;
   readonly htcondor: typeof htcondor;
-} = { workqueue, ray, parsl, dask, htcondor };
+  readonly slurm: typeof slurm;
+} = { workqueue, ray, parsl, dask, htcondor, slurm };
 
 export type EngineName = keyof typeof ENGINES;
 /** Names of all flags that belong to one engine, in camel case. */
@@ -31,6 +33,8 @@ export interface EngineRequest {
   memoryBytes: number;
   /** only their number counts: what attempts need is not told to the engine */
   maxParallel: number | null;
+  /** how long work may take; null = nobody said */
+  timeLimitSeconds?: number | null;
   /** the engine's own flags */
   given?: Given;
   note?(text: string): void;
@@ -65,6 +69,8 @@ export function bridgeCommand(request: EngineRequest, launcher: string): string[
   argv.push("--launcher", launcher);
   argv.push("--cpus", String(Math.max(request.cpus, request.maxParallel ?? 0)));
   argv.push("--memory", String(Math.floor(request.memoryBytes)));
+  if (engine.takesTime === true && typeof request.timeLimitSeconds === "number")
+    argv.push("--seconds", String(request.timeLimitSeconds));
   for (const [key, { option }] of Object.entries(engine.flags)) {
     const value = given[key];
     if (value !== undefined) argv.push(option, value);

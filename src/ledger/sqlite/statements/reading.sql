@@ -6,7 +6,8 @@ SELECT task, attempt, outcome FROM attempts
 WHERE workflow_id = ?1 AND (task, attempt) > (?2, ?3) ORDER BY task, attempt LIMIT ?4;
 -- name: failures_page
 -- since the last reset of their task; that an attempt was lost while it ran is told by its message alone
-SELECT task, attempt, outcome, exit, started_ms IS NOT NULL OR message IS NOT NULL, peak_bytes FROM attempts
+SELECT task, attempt, outcome, exit, started_ms IS NOT NULL OR message IS NOT NULL, peak_bytes,
+  CASE WHEN outcome IN (3, 5) THEN message END FROM attempts
 WHERE workflow_id = ?1 AND forgiven = 0 AND outcome <> 0 AND (task, attempt) > (?2, ?3)
 ORDER BY task, attempt LIMIT ?4;
 -- name: canceled_page

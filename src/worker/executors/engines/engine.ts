@@ -8,6 +8,8 @@ export interface EngineFlag {
   brief: string;
   /** under which name the bridge is given the value, as --port */
   option: string;
+  /** the values there are */
+  choices?: readonly string[];
   /** the engine belongs to the user: it is attached to, and may have workers on other hosts */
   attaches: boolean;
 }
@@ -30,6 +32,8 @@ export interface Engine<Flags extends string = string> {
   flags: Readonly<Record<Flags, EngineFlag>>;
   /** attempts may run on other hosts also where nothing is attached to */
   remote?: boolean;
+  /** its bridge is told how long work may take (--time-limit), by `--seconds` */
+  takesTime?: boolean;
   /**
    * The bridge's command. It is followed by `--launcher FILE --cpus N --memory BYTES`, the options of the flags that were given,
    * and `--context FILE`. `root` is the clone.

@@ -1,0 +1,26 @@
+/** When which node goes: a Poisson process, drawn from a seed, so that every engine suffers the same. */
+import { randomSource } from "../random.ts";
+
+export interface Blow {
+  /** from the start of the bag */
+  atMs: number;
+  node: number;
+}
+
+/** `round` changes the schedule, the engine does not. Blows go on until `lastMs`. */
+export function schedule(options: {
+  seed: number;
+  round: number;
+  nodes: number;
+  everyS: number;
+  lastMs: number;
+}): Blow[] {
+  const { seed, round, nodes, everyS, lastMs } = options;
+  const random = randomSource(seed * 1009 + round);
+  const blows: Blow[] = [];
+  for (let atMs = 0; ;) {
+    atMs += -Math.log(1 - random.uniform()) * everyS * 1000;
+    if (atMs > lastMs) return blows;
+    blows.push({ atMs, node: random.integer(0, nodes - 1) });
+  }
+}
