@@ -121,19 +121,17 @@ def end_tree(pid, warning_s=0):
 
     `pid` is a child of the driver. What it leaves is found too, because it is looked for before and after.
     """
-    tree = {pid, *below(pid)}
+    tree = dict.fromkeys([pid, *below(pid)])  # parents first: none is to see a child of it die
     if warning_s > 0:
         signal_all([pid], signal.SIGTERM)
         give_up = time.monotonic() + warning_s
-        while time.monotonic() < give_up and os.path.exists(f"/proc/{pid}"):
-            tree.update(below(pid))
-            if _ended(pid):
-                break
+        while time.monotonic() < give_up and not _ended(pid):
+            tree.update(dict.fromkeys(below(pid)))
             time.sleep(0.01)
     while True:
         before = len(tree)
         for each in list(tree):
-            tree.update(below(each))
+            tree.update(dict.fromkeys(below(each)))
         signal_all(tree, signal.SIGKILL)
         if len(tree) == before:
             return

@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { loadSpec } from "../src/spec/index.ts";
 
 const examples = import.meta.dir;
 
@@ -20,6 +21,16 @@ test("compress declares every source of the kernels as input of its build", () =
   const sources = kernels.filter((name) => /\.(txt|cpp|hpp)$/.test(name));
   const declared = spec.matchAll(/\$\{spec_dir\}\/\.\.\/\.\.\/kernels\/([\w.]+)"/g);
   expect(new Set([...declared].map((match) => match[1]))).toEqual(new Set(sources));
+});
+
+describe.each(["compress", "torc"])("%s", (name) => {
+  test.each(["json", "json5", "kdl"])("is the same workflow in %s as in YAML", (format) => {
+    const meaning = (file: string): object => {
+      const { source: _source, ...rest } = loadSpec(join(examples, name, file), { cwd: examples });
+      return rest;
+    };
+    expect(meaning(`workflow.${format}`)).toEqual(meaning("workflow.yaml"));
+  });
 });
 
 test("files lists files that exist", () => {

@@ -10,7 +10,7 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { addTallies, readJunit, type Tally } from "./tally.ts";
 
-const places = "{src,kernels,scripts,test}/**/*.test.ts";
+const places = "{src,kernels,scripts,test,examples}/**/*.test.ts";
 const reportsDir = "build/test";
 /** Continuous integration allows 30 minutes in all; better a failure with a count than a kill. */
 const long = process.argv[2] === "--clusters";

@@ -2,16 +2,21 @@
 // (or the other way round) fails `npm run gen` and its check.
 
 import {
+  ACTION_KEYS,
   BACKOFF_KEYS,
   CATEGORY_KEYS,
   EXIT_RULE_KEYS,
+  FILE_KEYS,
   HANDLER_KEYS,
   HANDLER_RULE_KEYS,
+  MONITOR_KEYS,
   REQUIREMENT_KEYS,
   SCHEDULER_KEYS,
   TASK_KEYS,
+  USER_DATA_KEYS,
   WORKFLOW_KEYS,
 } from "../src/spec/fields.ts";
+import { TRIGGERS } from "../src/core/workflow.ts";
 
 /** Per key: what it takes (with its unit), its default, an example, what it means. */
 type Entry = readonly [takes: string, otherwise: string, example: string, about: string];
@@ -49,6 +54,68 @@ const workflow: Readonly<Record<string, Entry>> = {
     "values that tasks take with `use_parameters`",
   ],
   priority: ["integer, −1000000 to 1000000", "0", "`priority: 10`", "higher first"],
+  files: [
+    "list of files",
+    "none",
+    "`- {name: raw, path: in/raw.dat}`",
+    "names for paths, which `input_files`, `output_files` and `${files.input.raw}` use",
+  ],
+  user_data: [
+    "list",
+    "none",
+    "see below",
+    "JSON under a name, which orders tasks and which commands can read",
+  ],
+  actions: ["list", "none", "see below", "what happens beside the tasks"],
+  slurm_defaults: [
+    "map of options",
+    "none",
+    "`slurm_defaults: {qos: high}`",
+    "long options of `sbatch` for all schedulers, without their dashes",
+  ],
+  resource_monitor: [
+    "map",
+    "none",
+    "see below",
+    "what is recorded of the resources that tasks use",
+  ],
+  use_pending_failed: [
+    "true or false",
+    "false",
+    "`use_pending_failed: true`",
+    "stored; told with a warning: failed tasks wait for nobody's decision",
+  ],
+  compute_node_expiration_buffer_seconds: [
+    "integer from 0",
+    "the worker's",
+    "`…_buffer_seconds: 120`",
+    "stored for workers that a scheduler starts: they end so long before their time does",
+  ],
+  compute_node_wait_for_new_jobs_seconds: [
+    "integer from 0",
+    "the worker's",
+    "`…_new_jobs_seconds: 90`",
+    "stored for them as well: how long they wait without work",
+  ],
+  compute_node_ignore_workflow_completion: [
+    "true or false",
+    "false",
+    "`…_completion: true`",
+    "stored for them as well: stay when the workflow has ended",
+  ],
+  compute_node_wait_for_healthy_database_minutes: [
+    "integer from 0",
+    "the worker's",
+    "`…_minutes: 20`",
+    "stored for them as well: how long they wait for a server that is away",
+  ],
+  compute_node_min_time_for_new_jobs_seconds: [
+    "integer from 0",
+    "the worker's",
+    "`…_new_jobs_seconds: 300`",
+    "stored for them as well: no new task when less time is left",
+  ],
+  about: ["text", "none", "`project: fusion`", "kept for people"],
   slurm_schedulers: [
     "list of schedulers",
     "none",
@@ -112,6 +179,12 @@ const task: Readonly<Record<string, Entry>> = {
     "`command: [./sim, --seed, 1]`",
     "a list is executed as it stands; of a text, see below",
   ],
+  invocation_script: [
+    "text",
+    "none",
+    "`invocation_script: ./wrap.sh`",
+    "one line is given the command as its arguments; several lines run before it in one shell",
+  ],
   shell: [
     "`sh`, `bash`, `none`",
     "decided by the text",
@@ -142,13 +215,57 @@ const task: Readonly<Record<string, Entry>> = {
     '`depends_on: ["c_{i:03d}"]`',
     "tasks that have to end first; an array's name as written means all of it",
   ],
+  depends_on_job: ["name or list", "none", "`depends_on_job: a`", "the same as `depends_on`"],
+  depends_on_regexes: [
+    "expression or list",
+    "none",
+    '`depends_on_regexes: ["^c_"]`',
+    "all tasks whose name holds a match; one that matches nothing is a mistake",
+  ],
+  stage: [
+    "integer from 0",
+    "none",
+    "`stage: 2`",
+    "all tasks of a stage come after all of the next lower one",
+  ],
   inputs: [
     "path or list",
     "none",
     "`inputs: [in.dat]`",
-    "have to be there before; if a task lists one as output, that task comes first",
+    "have to be there before; if a task lists one as output, that task comes first. `input_files` are names where the workflow has `files`, else paths",
   ],
-  outputs: ["path or list", "none", "`outputs: [out.dat]`", "have to be there afterwards"],
+  input_file_regexes: [
+    "expression or list",
+    "none",
+    '`input_file_regexes: ["^raw_"]`',
+    "inputs: all `files` whose name holds a match",
+  ],
+  outputs: [
+    "path or list",
+    "none",
+    "`outputs: [out.dat]`",
+    "have to be there afterwards; `output_files` as `input_files`",
+  ],
+  output_file_regexes: [
+    "expression or list",
+    "none",
+    '`output_file_regexes: ["^o_"]`',
+    "outputs: all `files` whose name holds a match",
+  ],
+  input_user_data: [
+    "name or list",
+    "none",
+    "`input_user_data: [notes]`",
+    "comes after every task that has it as `output_user_data`",
+  ],
+  input_user_data_regexes: ["expression or list", "none", '`["^n"]`', "the same, by expression"],
+  output_user_data: [
+    "name or list",
+    "none",
+    "`output_user_data: [notes]`",
+    "orders tasks; a value that a task makes is handed on in a file",
+  ],
+  output_user_data_regexes: ["expression or list", "none", '`["^n"]`', "the same, by expression"],
   env: ["map of texts", "the workflow's", "`env: {SEED: 7}`", "added to the workflow's"],
   cwd: ["folder", "the workflow's", "`cwd: sub`", "relative to the workflow's"],
   retries: [
@@ -182,6 +299,12 @@ const task: Readonly<Record<string, Entry>> = {
     "false",
     "`idempotent: true`",
     "running it twice at the same time does no harm",
+  ],
+  supports_termination: [
+    "true or false",
+    "false",
+    "`supports_termination: true`",
+    "changes nothing: every task that has to end gets SIGTERM first",
   ],
   timeout: ["duration", "none", "`timeout: 30m`", "ends an attempt: SIGTERM, after 5 s SIGKILL"],
   on_upstream_failure: [
@@ -229,6 +352,109 @@ const task: Readonly<Record<string, Entry>> = {
   disk: ["size", "none reserved", "`disk: 10GB`", "shorthand"],
   runtime: ["duration", "unknown", "`runtime: 5m`", "shorthand; an estimate, never kills"],
   custom: ["map of amounts", "none", "`custom: {licences: 1}`", "shorthand; resources of your own"],
+};
+
+const file: Readonly<Record<string, Entry>> = {
+  name: [
+    "text",
+    "needed",
+    '`name: "part_{i}"`',
+    "what tasks call it; parameters of the path show in it",
+  ],
+  path: ["path", "needed", '`path: "parts/{i:02d}.dat"`', "as commands are to see it"],
+  parameters: ["map of values", "none", '`parameters: {i: "1:5"}`', "one file per combination"],
+  parameter_mode: ["`product`, `zip`", "`product`", "`parameter_mode: zip`", "as in a task"],
+  use_parameters: ["name or list", "none", "`use_parameters: [i]`", "the workflow's"],
+};
+
+const userData: Readonly<Record<string, Entry>> = {
+  name: ["text", "needed", "`name: settings`", "what tasks call it"],
+  data: [
+    "any value",
+    "none",
+    "`data: {depth: 2}`",
+    "`${user_data.input.settings}` in a command is this, as JSON",
+  ],
+  is_ephemeral: ["true or false", "false", "`is_ephemeral: true`", "stored"],
+  parameters: ["map of values", "none", '`parameters: {i: "1:5"}`', "one piece per combination"],
+  parameter_mode: ["`product`, `zip`", "`product`", "`parameter_mode: zip`", "as in a task"],
+  use_parameters: ["name or list", "none", "`use_parameters: [i]`", "the workflow's"],
+};
+
+const action: Readonly<Record<string, Entry>> = {
+  trigger_type: [
+    TRIGGERS.map((trigger) => `\`${trigger}\``).join(", "),
+    "needed",
+    "`trigger_type: on_workflow_start`",
+    "when it happens",
+  ],
+  action_type: [
+    "`run_commands`, `schedule_nodes`",
+    "needed",
+    "`action_type: run_commands`",
+    "what happens",
+  ],
+  jobs: [
+    "name or list",
+    "none",
+    "`jobs: [a]`",
+    "of `on_jobs_ready` and `on_jobs_complete`: when all of these are",
+  ],
+  job_name_regexes: [
+    "expression or list",
+    "none",
+    '`job_name_regexes: ["^a_"]`',
+    "the same, by expression",
+  ],
+  commands: [
+    "text or list",
+    "needed to run",
+    "`commands: [./notify.sh]`",
+    "run one after the other with `bash`",
+  ],
+  scheduler: ["name", "needed for nodes", "`scheduler: short`", "one of `slurm_schedulers`"],
+  scheduler_type: ["`slurm`", "`slurm`", "`scheduler_type: slurm`", "kind of scheduler"],
+  num_allocations: ["integer from 1", "1", "`num_allocations: 4`", "how many are asked for"],
+  start_one_worker_per_node: [
+    "true or false",
+    "false",
+    "`start_one_worker_per_node: true`",
+    "else one for each allocation",
+  ],
+  max_parallel_jobs: [
+    "integer from 1",
+    "by resources",
+    "`max_parallel_jobs: 8`",
+    "tasks at a time on each worker",
+  ],
+  persistent: [
+    "true or false",
+    "false",
+    "`persistent: true`",
+    "once by every worker instead of once",
+  ],
+};
+
+const monitor: Readonly<Record<string, Entry>> = {
+  enabled: [
+    "true or false",
+    "false",
+    "`enabled: true`",
+    "what each task used at most is always recorded",
+  ],
+  granularity: [
+    "`summary`, `time_series`",
+    "`summary`",
+    "`granularity: summary`",
+    "stored; time series are told with a warning",
+  ],
+  sample_interval_seconds: ["number above 0", "5", "`sample_interval_seconds: 2`", "stored"],
+  generate_plots: [
+    "true or false",
+    "false",
+    "`generate_plots: false`",
+    "stored; told with a warning",
+  ],
 };
 
 const requirement: Readonly<Record<string, Entry>> = {
@@ -314,6 +540,10 @@ export function keyTables(): { name: string; text: string }[] {
   return [
     { name: "workflow keys", text: table(WORKFLOW_KEYS, workflow) },
     { name: "task keys", text: table(TASK_KEYS, task) },
+    { name: "file keys", text: table(FILE_KEYS, file) },
+    { name: "user data keys", text: table(USER_DATA_KEYS, userData) },
+    { name: "action keys", text: table(ACTION_KEYS, action) },
+    { name: "monitor keys", text: table(MONITOR_KEYS, monitor) },
     { name: "requirement keys", text: table(REQUIREMENT_KEYS, requirement) },
     { name: "back-off keys", text: table(BACKOFF_KEYS, backoff) },
     { name: "exit rule keys", text: table(EXIT_RULE_KEYS, exitRule) },

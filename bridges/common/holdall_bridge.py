@@ -74,6 +74,7 @@ class Engine:
 def launching(launcher, copy, path, context):
     """The function that engines run on their workers, given an attempt's number. All that it needs travels with it.
 
+    It raises RuntimeError when the launcher did not do its work: how the attempt ends, the launcher tells Holdall.
     `copy` is the launcher's content, or None, and `context` that of the context file, or None, for workers without these files.
     """
 
@@ -114,7 +115,7 @@ def launching(launcher, copy, path, context):
             try:
                 os.posix_spawn(program, [program, "--attempts", where], {}, file_actions=files)
             except OSError as error:
-                return f"{program} on {os.uname().nodename}: {error.strerror}"
+                raise RuntimeError(f"{program} on {os.uname().nodename}: {error.strerror}") from None
             finally:
                 for each in closed:
                     os.close(each)
@@ -136,7 +137,8 @@ def launching(launcher, copy, path, context):
                 os.close(asked)
                 os.close(answers)
         text = answer[:-1].decode("utf-8", "replace").strip()
-        return "" if text == "0" else f"the launcher on {os.uname().nodename} ended: {text or 'nobody knows why'}"
+        if text != "0":
+            raise RuntimeError(f"the launcher on {os.uname().nodename} ended: {text or 'nobody knows why'}")
 
     return launch
 

@@ -74,18 +74,19 @@ class Dask(Engine):
             variants.setdefault((cpus, memory), []).append(number)
         for (cpus, memory), numbers in variants.items():
             wanted = None if self.attached else {"cpus": cpus, "memory": memory}
-            keys = [f"holdall-{number}" for number in numbers]
+            keys = [f"holdall-{number:010d}" for number in numbers]  # run in the order of their names
             futures = self.client.map(self.launch, numbers, key=keys, resources=wanted, retries=0, pure=False)
             self.futures.update(zip(numbers, futures))
 
     def finished(self):
         for number in [number for number, future in self.futures.items() if future.done()]:
+            # Not its result, which would have to be fetched from the worker.
             future = self.futures.pop(number)
-            try:
-                message = future.result()
-            except BaseException as error:
-                message = f"{type(error).__name__}: {error}"
-            yield number, message
+            if future.status == "error":
+                error = future.exception()
+                yield number, f"{type(error).__name__}: {error}"
+            else:
+                yield number, "" if future.status == "finished" else future.status
 
     def cancel(self, number):
         future = self.futures.get(number)

@@ -116,6 +116,7 @@ class HTCondor(Engine):
             f"log = {plain(self.log.path)}",
             "error = launcher.$(number).err",
             "notification = never",
+            "kill_sig = SIGKILL",  # a launcher heeds nothing else, and HTCondor would wait for 10 minutes
             f"request_cpus = {max(1, cpus)}",
             f"+HoldallRun = {condor.ad_string(self.run)}",
         ]

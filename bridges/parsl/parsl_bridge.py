@@ -108,9 +108,8 @@ class Parsl(Engine):
 
     def finished(self):
         for number in [number for number, future in self.futures.items() if future.done()]:
-            error = self.futures[number].exception()
-            message = self.futures.pop(number).result() if error is None else f"{type(error).__name__}: {error}"
-            yield number, message
+            error = self.futures.pop(number).exception()
+            yield number, "" if error is None else f"{type(error).__name__}: {error}"
 
     def close(self):
         """Batch jobs that Parsl submitted are not below us."""

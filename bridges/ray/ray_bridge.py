@@ -88,10 +88,11 @@ class Ray(Engine):
         refs = list(self.refs)
         ready, _ = self.ray.wait(refs, num_returns=len(refs), timeout=0, fetch_local=False) if refs else ([], [])
         for ref in ready:
+            message = ""
             try:
-                message = self.ray.get(ref)
-            except BaseException as error:  # a worker or a node that died, or a cancel
-                message = f"{type(error).__name__}: {error}"
+                self.ray.get(ref)
+            except BaseException as error:  # a worker or a node that died, or a cancel, or what the launcher said
+                message = str(getattr(error, "cause", None) or f"{type(error).__name__}: {error}")
             yield self.refs.pop(ref), message
 
     def cancel(self, number):

@@ -12,8 +12,10 @@ const CLONE = resolve(import.meta.dir, "../..");
 /** The launcher script's own start is part of a start, but a driver that is run from another Bun must not pick another. */
 const HOLDALL = [process.execPath, join(CLONE, "src/cli/main.ts")];
 const START_LIMIT_MS = 60_000;
+const FINISH_MS = 200;
 const END_LIMIT_MS = 10_000;
 const LOOK_MS = 2;
+const PILOT_LOOK_MS = 500;
 const WAIT_SECONDS = 60;
 
 interface Task {
@@ -86,23 +88,34 @@ function startWorker(node: number): void {
 
 const pilots = new Map<number, string>();
 
-/** A preempted one is queued again by Slurm, with its number. */
+/** Not to be queued again: Slurm holds what it preempted back for two minutes. Another one is submitted instead. */
 function submitPilot(node: number, cpus: number, args: readonly string[]): void {
   const words = [...HOLDALL, ...args, "--quiet", "--access", join(stateDir, "access.json")];
   const script = `#!/bin/sh\nexec ${words.map((word) => `'${word.replaceAll("'", String.raw`'\''`)}'`).join(" ")}\n`;
   const about = ["--job-name=holdall", "--nodes=1", "--ntasks=1", `--cpus-per-task=${cpus}`];
   const { success, stdout, stderr } = Bun.spawnSync(
-    ["sbatch", "--parsable", "--requeue", "--output=/dev/null", ...about],
+    ["sbatch", "--parsable", "--no-requeue", "--output=/dev/null", ...about],
     { stdin: new TextEncoder().encode(script) },
   );
   if (!success) throw new Error(`sbatch: ${stderr.toString().trim()}`);
   pilots.set(node, stdout.toString().trim().split(";")[0]!);
 }
 
-async function cancelPilots(jobs: readonly string[], ...options: string[]): Promise<void> {
+/** Submits another one for each that is gone, until the end. */
+async function keepPilots(resubmit: (node: number) => void): Promise<void> {
+  while (!ending) {
+    await Bun.sleep(PILOT_LOOK_MS);
+    const child = Bun.spawn(["squeue", "--me", "--noheader", "--format=%i"], { stderr: "ignore" });
+    const text = await new Response(child.stdout).text();
+    if ((await child.exited) !== 0) continue;
+    const there = new Set(text.split("\n"));
+    for (const [node, job] of pilots) if (!ending && !there.has(job)) resubmit(node);
+  }
+}
+
+async function cancelPilots(jobs: readonly string[]): Promise<void> {
   if (jobs.length > 0)
-    await Bun.spawn(["scancel", ...options, ...jobs], { stdout: "ignore", stderr: "ignore" })
-      .exited;
+    await Bun.spawn(["scancel", ...jobs], { stdout: "ignore", stderr: "ignore" }).exited;
 }
 
 async function startAll(): Promise<{ client: HoldallClient; server: Bun.Subprocess }> {
@@ -110,6 +123,7 @@ async function startAll(): Promise<{ client: HoldallClient; server: Bun.Subproce
   const access = await until(() => readAccess(join(stateDir, "access.json")));
   const client = createClient({ baseUrl: access.url, token: access.token });
   for (let node = 0; node < given.nodes; node++) startWorker(node);
+  if (given.pilots) void keepPilots(startWorker);
   await until(async () => ((await client.workers()).length === given.nodes ? true : null));
   return { client, server };
 }
@@ -220,6 +234,9 @@ async function end(code: number): Promise<void> {
   await cancelPilots([...pilots.values()]);
   const all = [...children.values()];
   for (const each of all) each.kill("SIGTERM");
+  // A worker that is asked once finishes what it runs; nobody waits for that any more.
+  await Promise.race([Promise.all(all.map((each) => each.exited)), Bun.sleep(FINISH_MS)]);
+  for (const each of all) if (each.exitCode === null) each.kill("SIGTERM");
   await Promise.race([Promise.all(all.map((each) => each.exited)), Bun.sleep(END_LIMIT_MS)]);
   for (const each of all) each.kill("SIGKILL");
   await Promise.all(all.map((each) => each.exited));

@@ -17,7 +17,7 @@ import condor
 from common import Engine, below, drive, end_tree
 
 POLL_SECONDS = 0.02
-LEASE_SECONDS = 20  # how long HTCondor waits for a host that is gone before it runs its jobs elsewhere; its default is 40 minutes
+LEASE_SECONDS = 10  # how long HTCondor waits for a host that is gone before it runs its jobs elsewhere; its default is 40 minutes
 KEEP_CLAIM_SECONDS = 60  # between two bags the slots stay ours
 MANAGERS = ("condor_master", "condor_collector", "condor_negotiator", "condor_schedd", "condor_shared_port", "condor_procd")
 ENDED = (condor.TERMINATED, condor.ABORTED, condor.HELD)
@@ -47,6 +47,7 @@ class HTCondor(Engine):
     def run(self, tasks):
         self.bags += 1
         log = condor.UserLog(os.path.abspath(f"bag{self.bags}.log"))
+        pathlib.Path(log.path).unlink(missing_ok=True)
         path = pathlib.Path(f"bag{self.bags}.sub")
         path.write_text(self.description(tasks, log.path))
         self.tools.run("condor_submit", "-terse", path, seconds=600)

@@ -44,9 +44,13 @@ const TAIL = 1.1;
 /** What the largest hosts of each kind have room for. */
 const MOST_GIB = { cpu: 200, gpu: 64 };
 
-/** `sigma`: of the error of the estimates, as a standard deviation of their logarithm. */
-export function packingLoad(seed: number, sigma: number, tasks = 1000): PackingTask[] {
+/**
+ * `sigma`: of the error of the estimates, as a standard deviation of their logarithm. `draw`: the same tasks, their errors drawn another
+ * time.
+ */
+export function packingLoad(seed: number, sigma: number, tasks = 1000, draw = 0): PackingTask[] {
   const random = randomSource(seed);
+  const redrawn = draw === 0 ? null : randomSource(Math.imul(seed, 0x9e3779b1) + draw);
   return Array.from({ length: tasks }, () => {
     const gpus = random.uniform() < 0.1 ? (random.uniform() < 0.7 ? 1 : 2) : 0;
     const cpus = random.integer(1, gpus > 0 ? 8 : 16);
@@ -57,7 +61,8 @@ export function packingLoad(seed: number, sigma: number, tasks = 1000): PackingT
       MEDIAN_SECONDS * Math.exp(RUNTIME_SIGMA * random.normal()),
     );
     // Drawn also when it is not used, so that the tasks are the same whatever the error.
-    const error = random.normal();
+    const first = random.normal();
+    const error = redrawn ? redrawn.normal() : first;
     return {
       cpus,
       memoryBytes: Math.round(gib * GIB),

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
-import { makespan, PACKING_RULES, packingBench } from "./packing.ts";
+import { packingBench } from "./packing.ts";
 import { packingBound, packingLoad, POOL } from "./packing-load.ts";
+import { makespan, PACKING_RULES } from "./packing-simulator.ts";
 
 test("a load is the same for its seed, and has the promised tasks", () => {
   const load = packingLoad(7, 0.5);
@@ -14,6 +15,13 @@ test("a load is the same for its seed, and has the promised tasks", () => {
   expect(packingLoad(7, 0).map(({ seconds }) => seconds)).toEqual(
     load.map(({ seconds }) => seconds),
   );
+  const again = packingLoad(7, 0.5, 1000, 1);
+  expect(again.map(({ seconds }) => seconds)).toEqual(load.map(({ seconds }) => seconds));
+  expect(again.filter(({ estimate }, i) => estimate === load[i]!.estimate)).toEqual([]);
+  const errors = again.map(({ seconds, estimate }) => Math.log(estimate / seconds));
+  const spread = Math.sqrt(errors.reduce((sum, error) => sum + error ** 2, 0) / errors.length);
+  expect(spread).toBeGreaterThan(0.45);
+  expect(spread).toBeLessThan(0.55);
   for (const { cpus, memoryBytes, gpus } of load)
     expect(
       POOL.some(
@@ -58,4 +66,21 @@ test("the whole bench, small", () => {
     expect(rules.auto.max).toBeGreaterThanOrEqual(rules.auto.mean);
     expect(worst_against_best).toBeGreaterThan(0.5);
   }
+});
+
+test("a range of seeds, and errors drawn several times", () => {
+  const both = packingBench({ tasks: 60, seeds: 2, firstSeed: 5, draws: 3 });
+  const second = packingBench({ tasks: 60, seeds: 1, firstSeed: 6, draws: 3 });
+  const first = packingBench({ tasks: 60, seeds: 1, firstSeed: 5 });
+  expect(both.first_seed).toBe(5);
+  const worst = Math.max(first.exact.worst_against_best, second.exact.worst_against_best);
+  expect(both.exact.worst_against_best).toBe(worst);
+  expect([5, 6]).toContain(both.exact.worst_seed);
+  expect(first.drawn).toBeUndefined();
+  // They do not look at estimates.
+  for (const rule of ["none", "fcfs", "workqueue"] as const)
+    expect(second.drawn!.rules[rule].deviation).toBeLessThan(1e-9);
+  expect(second.drawn!.rules.torc.deviation).toBeGreaterThan(0);
+  expect(second.drawn!.worst_draw).toBeGreaterThanOrEqual(second.estimated.worst_against_best);
+  expect(second.drawn!.rules.workqueue.mean).toBeCloseTo(second.estimated.rules.workqueue.mean, 9);
 });

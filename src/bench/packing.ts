@@ -2,22 +2,8 @@
  * `bench packing`: how long a bag of unequal tasks takes on a fixed pool, in a simulator with the real core, against the bound that no
  * schedule can beat and against the rules of others in the same simulator.
  */
-import { apply, type Core, createCore, decide } from "../core/core.ts";
-import type { Effect } from "../core/events.ts";
-import { OUTCOME_OK } from "../core/states.ts";
-import type { WorkflowDefinition } from "../core/workflow.ts";
-import { DEFAULT_REQUIREMENT } from "../core/workflow.ts";
-import {
-  packingBound,
-  packingLoad,
-  type PackingHost,
-  type PackingTask,
-  POOL,
-} from "./packing-load.ts";
-import { firstComeFirstServed, type Rule, torc, workQueue } from "./packing-rules.ts";
-
-export const PACKING_RULES = ["auto", "none", "fcfs", "torc", "workqueue"] as const;
-export type PackingRule = (typeof PACKING_RULES)[number];
+import { packingBound, packingLoad, POOL } from "./packing-load.ts";
+import { makespan, PACKING_RULES, type PackingRule } from "./packing-simulator.ts";
 
 /** Makespan ÷ bound over the seeds. */
 export interface Ratio {
@@ -31,245 +17,131 @@ export interface PackingSet {
   rules: Record<PackingRule, Ratio>;
   /** ours against the best of fcfs, torc and workqueue, seed by seed: the largest makespan ratio */
   worst_against_best: number;
+  worst_seed: number;
+}
+
+/** The same tasks with the errors of their estimates drawn several times: what is skill and what is luck. */
+export interface PackingDraws {
+  draws: number;
+  /** per rule, makespan ÷ bound; `deviation`: standard deviation between draws of one seed, mean over the seeds */
+  rules: Record<PackingRule, Ratio & { deviation: number }>;
+  /** as that of a set, each rule with the mean of its draws of a seed */
+  worst_against_best: number;
+  worst_seed: number;
+  /** as that of a set, each draw by itself */
+  worst_draw: number;
+  /** part of all draws in which ours takes more than 2 % longer than the best other rule */
+  over: number;
 }
 
 export interface PackingResult {
   tasks: number;
   seeds: number;
+  first_seed: number;
   hosts: number;
   exact: PackingSet;
   estimated: PackingSet;
+  /** with more than one draw */
+  drawn?: PackingDraws;
 }
 
 export const ESTIMATE_SIGMA = 0.5;
+/** What is called as good as the best. */
+const LIMIT = 1.02;
 
-export function packingBench(options: {
+export interface PackingOptions {
   tasks: number;
+  /** how many */
   seeds: number;
+  firstSeed?: number;
+  /** of the errors of estimates, per seed */
+  draws?: number;
   note?: (text: string) => void;
-}): PackingResult {
-  const set = (sigma: number): PackingSet => packingSet(sigma, options);
+}
+
+/** Makespan ÷ bound of every rule. */
+type Spans = Record<PackingRule, number>;
+
+export function packingBench(options: PackingOptions): PackingResult {
+  const { tasks, seeds, firstSeed = 1, draws = 1 } = options;
+  const exact = play(options, 0, 1).map((each) => each[0]!);
+  const estimated = play(options, ESTIMATE_SIGMA, draws);
+  const first = estimated.map((each) => each[0]!);
   return {
-    tasks: options.tasks,
-    seeds: options.seeds,
+    tasks,
+    seeds,
+    first_seed: firstSeed,
     hosts: POOL.length,
-    exact: set(0),
-    estimated: set(ESTIMATE_SIGMA),
+    exact: { sigma: 0, ...summary(exact, firstSeed) },
+    estimated: { sigma: ESTIMATE_SIGMA, ...summary(first, firstSeed) },
+    ...(draws > 1 && { drawn: drawn(estimated, firstSeed) }),
   };
 }
 
-function packingSet(
+/** Per seed, per draw. */
+function play(
+  { tasks, seeds, firstSeed = 1, note }: PackingOptions,
   sigma: number,
-  { tasks, seeds, note }: { tasks: number; seeds: number; note?: (text: string) => void },
-): PackingSet {
-  const ratios = new Map<PackingRule, number[]>(PACKING_RULES.map((rule) => [rule, []]));
-  let worst = 0;
-  for (let seed = 1; seed <= seeds; seed++) {
-    const load = packingLoad(seed, sigma, tasks);
-    const bound = packingBound(load);
-    const spans = new Map(PACKING_RULES.map((rule) => [rule, makespan(load, rule)]));
-    for (const [rule, span] of spans) ratios.get(rule)!.push(span / bound);
-    const best = Math.min(spans.get("fcfs")!, spans.get("torc")!, spans.get("workqueue")!);
-    worst = Math.max(worst, spans.get("auto")! / best);
-    if (seed % 25 === 0) note?.(`sigma ${sigma}: ${seed} of ${seeds} seeds`);
-  }
-  const rules = Object.fromEntries(
-    [...ratios].map(([rule, list]) => [
-      rule,
-      { mean: list.reduce((sum, each) => sum + each, 0) / list.length, max: Math.max(...list) },
-    ]),
-  ) as Record<PackingRule, Ratio>;
-  return { sigma, rules, worst_against_best: worst };
+  draws: number,
+): Spans[][] {
+  return Array.from({ length: seeds }, (_, i) => {
+    const spans = Array.from({ length: draws }, (__, draw) => {
+      const load = packingLoad(firstSeed + i, sigma, tasks, draw);
+      const bound = packingBound(load);
+      return byRule((rule) => makespan(load, rule) / bound);
+    });
+    if ((i + 1) % 25 === 0) note?.(`sigma ${sigma}: ${i + 1} of ${seeds} seeds`);
+    return spans;
+  });
 }
 
-/** Seconds until the last task has ended. */
-export function makespan(
-  load: readonly PackingTask[],
-  rule: PackingRule,
-  pool: readonly PackingHost[] = POOL,
-): number {
-  switch (rule) {
-    case "auto":
-    case "none":
-      return ofCore(load, rule, pool);
-    case "fcfs":
-      return ofRule(load, firstComeFirstServed, pool);
-    case "torc":
-      return ofRule(load, torc, pool);
-    case "workqueue":
-      return ofRule(load, workQueue, pool);
-  }
+function byRule<T>(of: (rule: PackingRule) => T): Record<PackingRule, T> {
+  return Object.fromEntries(PACKING_RULES.map((rule) => [rule, of(rule)])) as Record<
+    PackingRule,
+    T
+  >;
 }
 
-/** What runs, the first to end first. */
-interface Running {
-  endMs: number;
-  task: number;
-  host: number;
-}
-
-function insert(running: Running[], entry: Running): void {
-  let low = 0;
-  let high = running.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (running[middle]!.endMs > entry.endMs) low = middle + 1;
-    else high = middle;
-  }
-  running.splice(low, 0, entry);
-}
-
-function ofRule(load: readonly PackingTask[], rule: Rule, pool: readonly PackingHost[]): number {
-  const free = pool.map((host) => ({ ...host }));
-  let waiting = load.map((_, task) => task);
-  const running: Running[] = [];
-  let nowMs = 0;
-  for (;;) {
-    const chosen = rule(
-      waiting.map((task) => load[task]!),
-      free.map((host) => ({ ...host })),
-    );
-    const gone = new Set<number>();
-    for (const [at, host] of chosen) {
-      const task = waiting[at]!;
-      gone.add(task);
-      give(free[host]!, load[task]!, -1);
-      insert(running, { endMs: nowMs + load[task]!.seconds * 1000, task, host });
-    }
-    if (gone.size > 0) waiting = waiting.filter((task) => !gone.has(task));
-    const ended = running.pop();
-    if (!ended) {
-      if (waiting.length > 0) throw new Error(`${waiting.length} tasks are never started`);
-      return nowMs / 1000;
-    }
-    nowMs = ended.endMs;
-    give(free[ended.host]!, load[ended.task]!, 1);
-  }
-}
-
-function give(free: PackingHost, task: PackingTask, times: number): void {
-  free.cpus += times * task.cpus;
-  free.memoryBytes += times * task.memoryBytes;
-  free.gpus += times * task.gpus;
-  if (free.cpus < 0 || free.memoryBytes < 0 || free.gpus < 0)
-    throw new Error("more was started on a host than it has room for");
-}
-
-function ofCore(
-  load: readonly PackingTask[],
-  sortMethod: "auto" | "none",
-  pool: readonly PackingHost[],
-): number {
-  const core = createCore();
-  const free = pool.map((host) => ({ ...host }));
-  const running: Running[] = [];
-  let nowMs = 0;
-  let ended = false;
-  const perform = (effects: readonly Effect[]): void => {
-    for (const effect of effects) {
-      if (effect.type === "ended") ended = effect.ended;
-      if (effect.type !== "assign") continue;
-      for (const task of effect.tasks) {
-        const host = effect.worker - 1;
-        give(free[host]!, load[task]!, -1);
-        insert(running, { endMs: nowMs + load[task]!.seconds * 1000, task, host });
-      }
-    }
-  };
-  pool.forEach((host, number) =>
-    apply(
-      core,
-      {
-        type: "worker_joined",
-        worker: number + 1,
-        capacity: {
-          ...host,
-          diskBytes: 0,
-          maxParallel: null,
-          timeLimitSeconds: null,
-          scheduler: null,
-        },
-        held: [],
-      },
-      nowMs,
-    ),
-  );
-  const definition = workflowOf(load, sortMethod);
-  apply(core, { type: "workflow", workflow: 1, definition, restored: null }, nowMs);
-  for (;;) {
-    perform(decide(core, nowMs));
-    const wakeMs = core.timers.nextMs;
-    const next = running.at(-1);
-    if (next && wakeMs !== null && wakeMs < next.endMs) {
-      nowMs = wakeMs;
-      perform(apply(core, { type: "timer" }, nowMs));
-      continue;
-    }
-    const done = running.pop();
-    if (!done) {
-      if (!ended) throw new Error("tasks are never started");
-      return nowMs / 1000;
-    }
-    nowMs = done.endMs;
-    give(free[done.host]!, load[done.task]!, 1);
-    perform(finish(core, done, load[done.task]!, nowMs));
-  }
-}
-
-function finish(core: Core, { task, host }: Running, of: PackingTask, nowMs: number): Effect[] {
-  return apply(
-    core,
-    {
-      type: "finished",
-      worker: host + 1,
-      batch: {
-        workflow: 1,
-        cls: 0,
-        tasks: [task],
-        attempts: [1],
-        outcomes: [OUTCOME_OK],
-        wallUs: [of.seconds * 1e6],
-      },
-    },
-    nowMs,
-  );
-}
-
-function workflowOf(
-  load: readonly PackingTask[],
-  sortMethod: WorkflowDefinition["sortMethod"],
-): WorkflowDefinition {
+function summary(sets: readonly Spans[], firstSeed: number): Omit<PackingSet, "sigma"> {
+  const against = sets.map(againstBest);
+  const worst = Math.max(...against);
   return {
-    name: "packing",
-    source: null,
-    specDir: "/",
-    cwd: "/",
-    blocks: load.map((task, first) => ({
-      kind: "explicit",
-      first,
-      count: 1,
-      bodies: null,
-      requirement: {
-        ...DEFAULT_REQUIREMENT,
-        cpus: task.cpus,
-        memoryBytes: task.memoryBytes,
-        gpus: task.gpus,
-        runtimeSeconds: task.estimate,
-      },
-      category: "packing",
-      retries: 0,
-      timeoutSeconds: null,
-      onUpstreamFailure: "skip",
-      priority: 0,
-      cwd: null,
-      scheduler: null,
-    })),
-    edges: [],
-    runs: [],
-    sets: [],
-    taskCount: load.length,
-    priority: 0,
-    sortMethod,
-    schedulers: [],
+    rules: byRule((rule) => {
+      const ratios = sets.map((set) => set[rule]);
+      return { mean: mean(ratios), max: Math.max(...ratios) };
+    }),
+    worst_against_best: worst,
+    worst_seed: firstSeed + against.indexOf(worst),
   };
+}
+
+function drawn(sets: readonly Spans[][], firstSeed: number): PackingDraws {
+  const means = sets.map((draws) => byRule((rule) => mean(draws.map((draw) => draw[rule]))));
+  const single = sets.flat().map(againstBest);
+  const { rules, ...worst } = summary(means, firstSeed);
+  return {
+    draws: sets[0]?.length ?? 0,
+    rules: byRule((rule) => ({
+      ...rules[rule],
+      deviation: mean(sets.map((draws) => deviation(draws.map((draw) => draw[rule])))),
+    })),
+    ...worst,
+    worst_draw: Math.max(...single),
+    over: single.filter((ratio) => ratio > LIMIT).length / single.length,
+  };
+}
+
+function againstBest({ auto, fcfs, torc, workqueue }: Spans): number {
+  return auto / Math.min(fcfs, torc, workqueue);
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, each) => sum + each, 0) / values.length;
+}
+
+function deviation(values: readonly number[]): number {
+  const middle = mean(values);
+  return Math.sqrt(
+    values.reduce((sum, each) => sum + (each - middle) ** 2, 0) / (values.length - 1),
+  );
 }

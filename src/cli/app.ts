@@ -104,6 +104,14 @@ function rewriteHelp(words: readonly string[]): readonly string[] {
 
 /** `bench engines --n 2000`: Stricli takes a single letter after two dashes for an argument. */
 function longNames(words: readonly string[]): readonly string[] {
-  if (words[0] !== "bench") return words;
+  if (words[0] !== "bench") return withArguments(words);
   return words.map((word) => (/^--n(=|$)/.test(word) ? word.replace("--n", "--values") : word));
+}
+
+/** `--slurm-args "--qos high"`: a value that begins like a flag belongs to the one before it. */
+function withArguments(words: readonly string[]): readonly string[] {
+  const at = words.indexOf("--slurm-args");
+  const value = words[at + 1];
+  if (at < 0 || value === undefined) return words;
+  return [...words.slice(0, at), `--slurm-args=${value}`, ...words.slice(at + 2)];
 }

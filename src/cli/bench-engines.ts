@@ -10,6 +10,8 @@ import { type EnginesResult, runEngines } from "../bench/engines/run-engines.ts"
 import type { Sample, Workload } from "../bench/engines/samples.ts";
 import { summaryText, type WorkloadSummary } from "../bench/engines/summary.ts";
 import { parseSweeps, sweptWorkloads } from "../bench/engines/workloads.ts";
+import { writeReport } from "../bench/report/report.ts";
+import { type SlurmSite, useSlurm } from "../bench/scenarios/slurm-site.ts";
 import { HoldallError } from "../core/error.ts";
 import { EXIT } from "./exit.ts";
 import type { Io, StopSignal } from "./io.ts";
@@ -90,8 +92,10 @@ export async function benchEngines(request: EnginesRequest, io: Io): Promise<Eng
   );
   let result: EnginesResult;
   const samples: Sample[] = [];
-  let summaries: WorkloadSummary[];
+  let summaries: WorkloadSummary[] = [];
+  let site: SlurmSite | null = null;
   try {
+    if (chosen.some(({ id }) => id.startsWith("slurm"))) site = await useSlurm(root, io.env, note);
     result = await runEngines({
       scenario: "engines",
       engines: cctools === null ? chosen : chosen.map((entry) => withCctools(entry, cctools)),
@@ -106,7 +110,7 @@ export async function benchEngines(request: EnginesRequest, io: Io): Promise<Eng
       },
       root,
       workFolder: folder.workFolder,
-      env: io.env,
+      env: site?.env ?? io.env,
       ...(request.limitSeconds === null ? {} : { runLimitMs: request.limitSeconds * 1000 }),
       signal: stop.signal,
       onSample(sample) {
@@ -119,9 +123,12 @@ export async function benchEngines(request: EnginesRequest, io: Io): Promise<Eng
     for (const { engine, version } of samples) environment.engines[engine] = version;
     if (cctools !== null && environment.engines["workqueue"] !== undefined)
       environment.engines["workqueue"] += ` (${request.cctools})`;
+    if (site !== null) environment.engines["Slurm cluster"] = site.what;
     summaries = folder.finish(samples, environment);
+    await site?.stop();
     for (const release of releases) release();
   }
+  if (samples.length > 0) writeReport(out);
   const voidBecause = whyVoidEach(samples);
   if (voidBecause !== null)
     throw new HoldallError("void", `this run is void: ${voidBecause}`, {

@@ -90,8 +90,10 @@ export async function benchScenario(
   let summaries: WorkloadSummary[] = [];
   let site: SlurmSite | null = null;
   try {
-    if (name === "slurm" || ids.some((id) => id.startsWith("slurm")))
+    if (name === "slurm" || flags.by === "slurm" || ids.some((id) => id.startsWith("slurm")))
       site = await useSlurm(root, io.env, note);
+    if (flags.by !== "processes" && name === "spot" && site?.own === false)
+      note("left out: preemption, because nobody but its users may preempt jobs on a site's Slurm");
     result = await runScenario({
       scenario: name,
       engines: chosen,
@@ -162,7 +164,7 @@ function partsOf(
     case "scale":
       return scale(request, ids);
     case "spot":
-      return spot(request);
+      return spot(request, ids, site);
     case "slurm":
       return slurm(request, site);
   }

@@ -11,6 +11,7 @@ import type { Ledger } from "../ledger/ledger.ts";
 import type { TaskCounts } from "../protocol/api.ts";
 import { type Offer, SESSION_VERSION } from "../protocol/session.ts";
 import { steadyNow } from "../server/clock.ts";
+import { startActions } from "../server/action-runner.ts";
 import { Engine } from "../server/engine.ts";
 import { createApi } from "../server/http.ts";
 import { listenOnOwnerSocket } from "../server/owner-socket.ts";
@@ -23,6 +24,7 @@ import { openExecutor } from "../worker/executors/index.ts";
 import { endLeftovers } from "../worker/leftovers.ts";
 import { startTimer } from "../worker/timer.ts";
 import { Worker } from "../worker/worker.ts";
+import { commandHost } from "./action-host.ts";
 import type { RunHandle, RunOutcome, RunProgress, RunRequest } from "./embedded-types.ts";
 import { writeOutputFiles } from "./output-files.ts";
 import { openRun } from "./run-plan.ts";
@@ -79,6 +81,14 @@ async function start(
   if (request.what.kind === "workflow") refuseTooLarge(tasks.definition, request.offer);
   const cached = tasks.counts[SUCCEEDED]!;
 
+  const host = commandHost(ledger.uuid);
+  const actions = startActions(engine, host, { wall: Date.now, note: parts.note ?? (() => {}) });
+  undo.push(() => {
+    actions.close();
+    host.close();
+  });
+  const workerNumber = actions.nextWorker(id);
+
   const { names } = loadedWorkflow(engine, id)!;
   const socket = listenOnOwnerSocket(stateDir, createApi(engine, { stateDir }));
   undo.push(() => socket.close());
@@ -109,6 +119,7 @@ async function start(
     environment: inheritedEnvironment(process.env),
     mark: ledger.uuid,
     now: Date.now,
+    ignoresResources: request.offer.maxParallel !== null,
     send: (frames) => engine.receive(workerId, frames),
   });
   const running = worker;
@@ -123,6 +134,7 @@ async function start(
     if (why === "stopped" && engine.storageError) gaveUp.reject(engine.storageError);
     engine.event({ type: "drain_worker", worker: workerId });
     if (why !== "interrupted") running.stop();
+    if (why === "stopped") host.close();
   };
   engine.listen({
     ended: (workflow) => {
@@ -142,7 +154,10 @@ async function start(
     request.timeoutSeconds === null
       ? null
       : startTimer(request.timeoutSeconds * 1000, () => quit("timeout"));
-  if (hasWorkLeft(tasks))
+  if (hasWorkLeft(tasks)) {
+    // what the tasks may count on is done before the first of them starts
+    await actions.begun(id);
+    await actions.worker(id, "on_worker_start", workerNumber);
     workerId = engine.attach(
       {
         type: "hello",
@@ -155,7 +170,7 @@ async function start(
       },
       (frames) => running.receive(frames),
     );
-  else finished.resolve("finished");
+  } else finished.resolve("finished");
   if (failure) quit("stopped");
 
   const close = async (): Promise<RunOutcome> => {
@@ -172,6 +187,12 @@ async function start(
     }
     const why = await finished.promise;
     stopTimer?.();
+    if (why !== "stopped") {
+      if (workerId !== 0) await actions.worker(id, "on_worker_complete", workerNumber);
+      await actions.settled(id);
+    }
+    actions.close();
+    host.close();
     // A worker that is told to go has nothing left: whatever an attempt left behind ends with the executor.
     await executor.close();
     const outcome = outcomeOf(engine, id, cached, startedMs, hasWorkLeft(tasks) ? why : "finished");

@@ -4,9 +4,10 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Offer } from "../protocol/session.ts";
 import { inheritedEnvironment } from "../worker/environment.ts";
-import type { ExecutorEvents } from "../worker/executor.ts";
+import type { Executor, ExecutorEvents } from "../worker/executor.ts";
 import type { EngineRequest } from "../worker/executors/engines.ts";
 import { openExecutor } from "../worker/executors/index.ts";
+import { isInJob, openInJob } from "../worker/job-end.ts";
 import { connectWorker, type RemoteWorker } from "../worker/remote.ts";
 import { Worker } from "../worker/worker.ts";
 
@@ -64,10 +65,12 @@ export async function startRemoteWorker(request: RemoteWorkerRequest): Promise<R
     },
   };
   const clean = (): void => rmSync(folder, { recursive: true, force: true });
-  const executor = await openExecutor(events, {
-    stateDir: folder,
-    engine: request.engine,
-  }).catch((error: unknown) => {
+  let told = false;
+  process.once("SIGTERM", () => (told = true));
+  const open = (to: ExecutorEvents): Promise<Executor> =>
+    openExecutor(to, { stateDir: folder, engine: request.engine });
+  const opening = isInJob(process.env) ? openInJob(events, open, () => told) : open(events);
+  const executor = await opening.catch((error: unknown) => {
     clean();
     throw error;
   });
@@ -83,6 +86,7 @@ export async function startRemoteWorker(request: RemoteWorkerRequest): Promise<R
         environment: inheritedEnvironment(process.env),
         mark: instance,
         now: Date.now,
+        ignoresResources: request.offer.maxParallel !== null,
         send,
       }),
   });

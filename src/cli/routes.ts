@@ -11,6 +11,7 @@ import { planCommand } from "./commands/plan.ts";
 import { retryCommand } from "./commands/retry.ts";
 import { runCommand } from "./commands/run.ts";
 import { serveCommand } from "./commands/serve.ts";
+import { slurmCommand } from "./commands/slurm.ts";
 import { statusCommand } from "./commands/status.ts";
 import { submitCommand } from "./commands/submit.ts";
 import { tasksCommand } from "./commands/tasks.ts";
@@ -26,6 +27,7 @@ export const routes: RouteMap<CliContext> = buildRouteMap({
     validate: validateCommand,
     serve: serveCommand,
     worker: workerCommand,
+    slurm: slurmCommand,
     submit: submitCommand,
     wait: waitCommand,
     status: statusCommand,

@@ -2,7 +2,7 @@
 import { HoldallError } from "../core/error.ts";
 import { CANCELED, FAILED, SUCCEEDED } from "../core/states.ts";
 import type { WorkflowDefinition } from "../core/workflow.ts";
-import type { WorkflowOptions, WorkflowRow } from "../ledger/ledger.ts";
+import type { LedgerRecord, WorkflowOptions, WorkflowRow } from "../ledger/ledger.ts";
 import { definitionWithBodies } from "../server/definition.ts";
 import type { Engine } from "../server/engine.ts";
 import { compareDefinitions, definitionDigest, type Comparison } from "../server/identity.ts";
@@ -49,11 +49,22 @@ export function openRun(engine: Engine, request: RunRequest): OpenedRun {
   refuseOtherSource(known, definition, request.stateDir);
   let comparison: Comparison | null = null;
   if (known.digest !== digest) {
-    comparison = compareDefinitions(definitionWithBodies(ledger, known.id), definition);
-    ledger.replaceDefinition(known.id, definition, digest, comparison.mapping);
+    const before = definitionWithBodies(ledger, known.id);
+    comparison = compareDefinitions(before, definition);
+    const others: LedgerRecord[] = sameActions(before, definition)
+      ? []
+      : [{ kind: "actions_forgotten", workflow: known.id }];
+    ledger.replaceDefinition(known.id, definition, digest, comparison.mapping, others);
   }
   ledger.updateOptions(known.id, options);
   return again(engine, known, comparison);
+}
+
+/** Whether what was done of the actions counts for those of now. Which tasks they are about may change with the tasks. */
+function sameActions(before: WorkflowDefinition, now: WorkflowDefinition): boolean {
+  const said = ({ actions = [] }: WorkflowDefinition): string =>
+    JSON.stringify(actions.map(({ trigger, what, persistent }) => [trigger, what, persistent]));
+  return said(before) === said(now);
 }
 
 function refuseOtherSource(

@@ -55,7 +55,7 @@ export interface RunWords {
   verbatim: readonly string[] | null;
   /** absolute */
   stateDir: string;
-  io: Pick<Io, "cwd">;
+  io: Pick<Io, "cwd"> & Partial<Pick<Io, "stderr">>;
   /** for a workflow that exists. `after`: inputs may be made by tasks that the document does not know, so only attempts look for them */
   addition?: { after: boolean } | null;
 }
@@ -150,13 +150,17 @@ async function whatToRun(words: RunWords): Promise<RunRequest["what"]> {
     refusePolicy(flags, target);
     return { kind: "workflow", id: Number(target) };
   }
-  const { checkInputs, loadSpec, placeOfNeed } = await import("../spec/index.ts");
+  const { checkInputs, loadSpec, placeOfNeed, specWarnings } = await import("../spec/index.ts");
   const definition = loadSpec(target, {
     cwd: io.cwd,
     ...(flags.cwd === undefined ? {} : { cwdOverride: cwdOf(flags, io) }),
     ...(flags.name === undefined ? {} : { name: flags.name }),
   });
   if (words.addition?.after !== true) checkInputs(definition);
+  for (const { message, place, fix } of specWarnings(definition)) {
+    const where = place === undefined ? "" : `${place.file}:${place.line}:${place.column}: `;
+    io.stderr?.write(`warning: ${where}${message}${fix === undefined ? "" : `; ${fix}`}\n`);
+  }
   return {
     kind: "definition",
     definition: withPolicy(definition, flags),

@@ -1,12 +1,15 @@
 /** `holdall serve` from its flags to its end. */
 import { hostname } from "node:os";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { type HoldallError, toHoldallError } from "../core/error.ts";
+import type { WorkflowDefinition } from "../core/workflow.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { openLedger, type OpenOptions } from "../ledger/sqlite/open.ts";
+import { startActions } from "../server/action-runner.ts";
 import { loadedWorkflow } from "../server/queries.ts";
 import { startServer } from "../server/server.ts";
 import { endLeftovers } from "../worker/leftovers.ts";
+import { commandHost, slurmHost } from "./action-host.ts";
 import { EXIT } from "./exit.ts";
 import type { Io, StopSignal } from "./io.ts";
 import { writeOutputFiles } from "./output-files.ts";
@@ -74,8 +77,19 @@ export async function serve(request: ServeRequest, io: Io): Promise<number> {
             : `error: ${error.message}; nothing is accepted or started until it does (looking every ${STORAGE_CHECK_MS / 1000} s)\n`,
         ),
     });
+    const commands = commandHost(ledger.uuid);
+    const access = join(resolve(stateDir.path), "access.json");
+    const definitionOf = (workflow: number): WorkflowDefinition | undefined =>
+      server.engine.tasks(workflow)?.definition;
+    const actions = startActions(
+      server.engine,
+      { ...commands, schedule: slurmHost(access, resolve(stateDir.path), definitionOf) },
+      { wall: Date.now, note: (warning) => io.stderr.write(`warning: ${warning}\n`) },
+    );
     await stopped.promise;
     unlisten();
+    actions.close();
+    commands.close();
     say("ending; workers keep what they run and come back to the next server");
     await server.close();
     return EXIT.ok;

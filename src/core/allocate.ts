@@ -5,7 +5,7 @@
  *
  * A task that had too little gets more by an allocation of its own (`tasks.override`); others of its category keep theirs.
  */
-import type { Core, WorkerState } from "./core.ts";
+import type { Core } from "./core.ts";
 import type { Finished, Grant } from "./events.ts";
 import {
   type CategoryUse,
@@ -70,9 +70,12 @@ export function beginLearning(cls: ReadyClass): void {
   learning.current.add(cls);
 }
 
-/** What an attempt of the class is held to; null = amounts are only reserved (its category does not learn), or not even that. */
-export function enforced({ capacity }: WorkerState, cls: ReadyClass): Grant | null {
-  if (cls.declared === null || capacity.maxParallel !== null) return null;
+/**
+ * What an attempt of the class is given; null = amounts are only reserved, as its category does not learn. A worker of queue depth holds
+ * it to nothing, but tells it when it comes back to a restarted server: the class is known by it.
+ */
+export function grantOf(cls: ReadyClass): Grant | null {
+  if (cls.declared === null) return null;
   const { cpus, memoryBytes, diskBytes } = cls.requirement;
   return { cpus, memoryBytes, diskBytes };
 }

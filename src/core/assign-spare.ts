@@ -1,4 +1,4 @@
-import { enforced } from "./allocate.ts";
+import { grantOf } from "./allocate.ts";
 import type { Core, WorkerState } from "./core.ts";
 import { blockOf } from "./graph.ts";
 import { holdingOf } from "./holding.ts";
@@ -46,7 +46,7 @@ export function assignSpare(
     tasks: [task],
     attempts: [attempt],
     width: holding.running,
-    grant: enforced(best, cls),
+    grant: grantOf(cls),
   });
   return true;
 }

@@ -1,5 +1,5 @@
 /** Hands tasks of a class to a worker: they leave its queue in runs, and become frames, one per block. */
-import { enforced } from "./allocate.ts";
+import { grantOf } from "./allocate.ts";
 import type { Core, WorkerState } from "./core.ts";
 import type { Effect } from "./events.ts";
 import { blockOf } from "./graph.ts";
@@ -51,7 +51,7 @@ export function assign(
           tasks: [],
           attempts: [],
           width: 0,
-          grant: enforced(worker, cls),
+          grant: grantOf(cls),
         };
         frames.push(frame);
       }

@@ -248,6 +248,8 @@ export function loseWorker(
   forgetWorker(core, id);
   for (const key of core.slower) if (key.startsWith(`${id}/`)) core.slower.delete(key);
   if (worker) core.dirty.delete(worker);
+  // Others may have waited for its places under the limit of a category.
+  core.moreReady = true;
   for (const tasks of core.workflows.values()) {
     const lost: number[] = [];
     const { owner } = tasks;
@@ -307,6 +309,7 @@ export function loseAttempts(
       started: state[task] === RUNNING || presumed?.has(task) === true,
       attempt: attempts[i]!,
       recoveryFailed: false,
+      byRunner: false,
       exhausted: null,
     };
     const { accepted, reason } = fail(core, tasks, task, end, nowMs);
@@ -452,6 +455,11 @@ function fail(
 ): { accepted: boolean; reason: string | null } {
   const outcome = OUTCOMES[end.outcome]!;
   tasks.recovery.delete(task);
+  if (outcome === "canceled" && !end.byRunner) {
+    // It was ended for a cancellation that was taken back since: the task was set back before the server was restarted.
+    putBack(core, tasks, task);
+    return { accepted: false, reason: null };
+  }
   if (
     outcome === "ok" ||
     outcome === "canceled" ||
@@ -521,7 +529,7 @@ function putBack(core: Core, tasks: Tasks, task: number): void {
   derive(tasks, core.sink);
 }
 
-/** A retry that had to wait for a dying attempt. */
+/** A retry that had to wait for a dying attempt. It is recorded once more, which forgives that attempt too. */
 function runAgain(core: Core, tasks: Tasks, task: number): void {
   if (!tasks.again.delete(task)) return;
   core.effects.push({ type: "reset", workflow: tasks.workflow, tasks: [task] });

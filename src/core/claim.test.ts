@@ -224,6 +224,29 @@ test("failures of a claim are judged like all others", () => {
   expect(driven.states()).toEqual(["failed", "skipped"]);
 });
 
+test("a place under a category's limit that a claim leaves is given on at once", () => {
+  const driven = new DrivenCore({ prefetchMs: 0 });
+  driven.submit(workflowOf([block(3)], { categories: { c: { maxConcurrent: 1 } } }));
+  const [first] = claim(driven, { limit: 1 });
+  driven.join(1);
+  expect(driven.states()).toEqual(["assigned", "ready", "ready"]);
+  // The result and the end of the claim come together, before anything is decided.
+  const { core, nowMs } = driven;
+  const { task, attempt, worker, cls } = first!;
+  const batch = {
+    workflow: 1,
+    cls,
+    tasks: [task],
+    attempts: [attempt],
+    outcomes: [0],
+    wallUs: [1],
+  };
+  apply(core, { type: "finished", worker, batch }, nowMs);
+  const nothing = { tasks: [], attempts: [], outcome: "preempted" } as const;
+  driven.step({ type: "claim_ended", worker, workflow: 1, ...nothing });
+  expect(driven.states()).toEqual(["succeeded", "assigned", "ready"]);
+});
+
 test("after a restart a claim holds what it held, and running is running", () => {
   const before = new DrivenCore();
   before.submit(workflowOf([block(3)]));

@@ -238,8 +238,9 @@ export function endClaim(
   });
   if (tasks) loseAttempts(core, tasks, id, lost, [], outcome, nowMs);
   if (!worker) return;
-  // Nobody looks for work for it.
+  // Nobody looks for work for it; but others may have waited for its places under the limit of a category.
   core.dirty.delete(worker);
+  core.moreReady = true;
   if (worker.holding.size > 0) return;
   core.workers.delete(id);
   forgetWorker(core, id);

@@ -17,11 +17,13 @@ export function cancel(
   const tasks = core.workflows.get(workflow);
   if (!tasks) return;
   const canceled: number[] = [];
+  const ended: number[] = [];
   const kills = new Map<number, { tasks: number[]; attempts: number[] }>();
   const one = (task: number): void => {
     const now = tasks.state[task]!;
     if (isTerminal(now)) {
-      tasks.again.delete(task);
+      // That it is to run again is on record, and has to be taken back there.
+      if (tasks.again.delete(task)) canceled.push(task);
       return;
     }
     if (now === READY) leaveReady(tasks, task);
@@ -36,6 +38,7 @@ export function cancel(
     watchedClosed(tasks, task);
     setState(tasks, task, CANCELED);
     canceled.push(task);
+    ended.push(task);
   };
   if (list) list.forEach(one);
   else for (let task = 0; task < tasks.state.length; task++) one(task);
@@ -46,7 +49,7 @@ export function cancel(
   core.effects.push({ type: "canceled", workflow, tasks: canceled, reason });
   for (const [worker, kill] of kills)
     core.effects.push({ type: "kill", worker, workflow, reason: "canceled", ...kill });
-  for (const task of canceled) propagate(tasks, task, core.sink);
+  for (const task of ended) propagate(tasks, task, core.sink);
   checkEnded(core, tasks);
 }
 
@@ -65,7 +68,9 @@ export function retry(
     const now = tasks.state[task]!;
     if (!isTerminal(now) || now === SKIPPED) continue;
     if (tasks.owner[task] !== 0) {
-      // Its killed attempt is still dying: two of them must never be alive at once.
+      // Its killed attempt is still dying: two of them must never be alive at once. That it is wanted again is recorded now: for a
+      // restarted server the dying attempt is the one that lives.
+      if (!tasks.again.has(task)) reset.push(task);
       tasks.again.add(task);
       continue;
     }

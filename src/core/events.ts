@@ -25,7 +25,7 @@ export interface Capacity {
   features?: readonly string[];
 }
 
-/** What an attempt was given where that is learned; the worker ends one that takes more memory. 0 = no limit. */
+/** What an attempt was given where that is learned; unless resources are ignored, its worker ends one that takes more memory. 0 = no limit. */
 export interface Grant {
   cpus: number;
   memoryBytes: number;

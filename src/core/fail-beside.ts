@@ -18,6 +18,8 @@ export interface End {
   attempt: number;
   /** the recovery command before it failed: the attempt itself never ran */
   recoveryFailed: boolean;
+  /** a runner that polls has told it: what it says of cancellations is its own word */
+  byRunner: boolean;
   /** what it was given and used, where running out of that leads to more */
   exhausted: { cls: ReadyClass; used: number | null } | null;
 }
@@ -37,6 +39,7 @@ export function endOf(
     started: true,
     attempt: batch.attempts[i]!,
     recoveryFailed: batch.recoveryFailed?.includes(i) ?? false,
+    byRunner: worker?.claim === true,
     exhausted: held ? { cls, used: batch.peakBytes?.[i] ?? null } : null,
   };
 }

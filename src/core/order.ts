@@ -13,7 +13,8 @@
  * 6. submission.
  */
 import { agedCount, markWaiting, waitingSince } from "./ageing.ts";
-import { choosePlan, type Planned, SHAPES, type Shape, workOf } from "./plan.ts";
+import { choosePlan, SHAPES, type Shape, workOf } from "./plan.ts";
+import type { Planned } from "./play.ts";
 import type { Core } from "./core.ts";
 import type { ReadyClass } from "./ready.ts";
 import { amountOf, type Free, take } from "./resources.ts";

@@ -1,14 +1,14 @@
 /**
  * The order of `auto` is tried out in thought. No rule that looks at one task at a time is best on every bag: what is good while much is
  * left wastes time at the end, which depends on the last few tasks. So when run times are expected and not too many tasks wait, the rest
- * of the bag is played through with several rules, and the one with the shortest end is followed until a tenth of the tasks is gone.
- * One play of a thousand tasks takes about a millisecond.
+ * of the bag is played through with several rules (play.ts), and the one with the shortest end is followed until a tenth of the tasks is
+ * gone. Where expected run times are off, one play proves nothing: the rules run a race over scenarios that are the same for all of them,
+ * and only one that is better beyond chance replaces the rule that was followed so far.
  */
-import { nextRandom, type Scheduling } from "./scheduling.ts";
-import { estimateSpread, quantizedSlowness } from "./speed.ts";
-import { type Core, type WorkerState } from "./core.ts";
-import { mayRun, takesWork } from "./placement.ts";
-import type { ReadyClass } from "./ready.ts";
+import type { Core } from "./core.ts";
+import { takesWork } from "./placement.ts";
+import { drawScenario, type Planned, play, setStage, type Stage } from "./play.ts";
+import { estimateSpread } from "./speed.ts";
 
 /** Work as a rule of order sees it: seconds × share ^ exponent; with `gpusFirst`, whatever needs gpus first. */
 export interface Shape {
@@ -38,9 +38,15 @@ const MOST_TASKS = 1024;
 const MOST_PAIRS = 65_536;
 /** The plan is looked at again when so much of the tasks is gone, or so many more have come. */
 const STEP = 0.1;
-/** Where expected run times are off by more than this (of the logarithm), the mean of several scenarios counts. */
+/** Where expected run times are off by more than this (of the logarithm), scenarios are drawn. */
 const EXACT = 0.05;
-const SCENARIO_TASKS = 4096;
+/** What all plays of a race may cost: tasks × plays. */
+const RACE_TASKS = 32_768;
+const MOST_PLAYS = 128;
+/** Scenarios between two looks at who has fallen behind. */
+const LAP = 4;
+/** So many standard errors are beyond chance. */
+const SIGNIFICANT = 2;
 /** What was foreseen may take so much longer. */
 const SLACK = 1.1;
 /** A rest of less is not worth the thought. */
@@ -50,17 +56,10 @@ export interface Plan {
   shape: Shape;
   /** tasks that waited when it was made */
   waiting: number;
-  /** run times are as expected so far, and everything will have ended by `untilMs` as the first plan foresaw: nobody starves till then */
-  exact: boolean;
+  /** everything will have ended by `untilMs`, as the first plan foresaw: nobody starves till then */
+  foreseen: boolean;
   /** null = nothing was played through so far */
   untilMs: number | null;
-}
-
-export interface Planned {
-  cls: ReadyClass;
-  seconds: number;
-  /** largest share of the pool that one task takes */
-  share: number;
 }
 
 /** The shape to follow for these classes, all of one workflow and priority; a plan made before is kept while it is good. */
@@ -75,11 +74,11 @@ export function choosePlan(
   const standing = before ?? {
     shape: SHAPES[0]!,
     waiting: Infinity,
-    exact: false,
+    foreseen: false,
     untilMs: null,
   };
   if (waiting === 0 || waiting > MOST_TASKS)
-    return { ...standing, waiting: Infinity, exact: false };
+    return { ...standing, waiting: Infinity, foreseen: false };
   const change = Math.abs(waiting - standing.waiting);
   if (change < STEP * standing.waiting && standing.waiting !== Infinity) return standing;
   const workers = [...core.workers.values()].filter(
@@ -87,206 +86,65 @@ export function choosePlan(
   );
   if (workers.length === 0 || waiting * workers.length > MOST_PAIRS) return standing;
   const spread = estimateSpread(core, planned[0]!.cls.workflow);
-  const scenarios = Math.max(4, Math.min(16, Math.floor(SCENARIO_TASKS / waiting)));
-  const stages =
-    spread < EXACT
-      ? [setStage(core, workers, planned, 0, 0, nowMs)]
-      : Array.from({ length: scenarios }, (_, i) =>
-          setStage(core, workers, planned, spread, i + 1, nowMs),
-        );
-  const meanEnd = (shape: Shape): number =>
-    stages.reduce((sum, stage) => sum + play(stage, shape), 0) / stages.length;
-  let best = standing.shape;
-  let least = meanEnd(best);
-  const plan = (): Plan => ({
-    shape: best,
-    waiting,
-    exact: spread < EXACT,
-    untilMs: standing.untilMs ?? nowMs + least * 1000 * SLACK,
-  });
-  if (least < LEAST_SECONDS) return plan();
-  for (const shape of SHAPES) {
-    const end = meanEnd(shape);
-    if (end >= least * (1 - 1e-9)) continue;
-    least = end;
-    best = shape;
-  }
-  return plan();
-}
-
-interface Stage {
-  planned: readonly Planned[];
-  /** what they take in this scenario */
-  actual: readonly number[];
-  /** per class and worker: 1 = may run there */
-  allowed: Uint8Array;
-  slowness: Float64Array;
-  /** per worker: cpus, memory, gpus, disk */
-  offered: Float64Array;
-  free: Float64Array;
-  running: readonly Run[];
-}
-
-/** Something that runs in thought. */
-interface Run {
-  end: number;
-  worker: number;
-  /** its four needs */
-  need: readonly number[];
-}
-
-const KINDS = 4;
-
-function setStage(
-  core: Core,
-  workers: readonly WorkerState[],
-  planned: readonly Planned[],
-  spread: number,
-  scenario: number,
-  nowMs: number,
-): Stage {
-  const random = { random: scenario } as Scheduling;
-  const error = (): number =>
-    spread === 0
-      ? 1
-      : Math.exp(
-          spread *
-            Math.sqrt(-2 * Math.log(1 - nextRandom(random))) *
-            Math.cos(2 * Math.PI * nextRandom(random)),
-        );
-  const allowed = new Uint8Array(planned.length * workers.length);
-  planned.forEach(({ cls }, i) =>
-    workers.forEach((worker, w) => {
-      if (mayRun(worker, cls, nowMs)) allowed[i * workers.length + w] = 1;
-    }),
-  );
-  const running: Run[] = [];
-  const seconds = new Map(planned.map((each) => [each.cls, each.seconds]));
-  workers.forEach((worker, w) => {
-    for (const { cls, running: count, sinceMs } of worker.holding.values()) {
-      const expected =
-        cls.requirement.runtimeSeconds ?? seconds.get(cls) ?? cls.category.meanWallUs / 1e6;
-      const ran = (nowMs - sinceMs) / 1000;
-      for (let i = 0; i < count; i++) {
-        // What should have ended goes on for a while.
-        const end = Math.max(1, spread * 0.5 * ran, expected * error() - ran);
-        running.push({ end, worker: w, need: needOf(cls) });
-      }
+  const stage = setStage(core, workers, planned, nowMs);
+  const shapes = [standing.shape, ...SHAPES.filter((shape) => shape !== standing.shape)];
+  const orders = shapes.map((shape) => orderOf(planned, shape));
+  const expected = drawScenario(stage, 0, 0);
+  let end = play(stage, expected, orders[0]!);
+  let best = 0;
+  if (end >= LEAST_SECONDS && spread < EXACT)
+    for (let i = 1; i < orders.length; i++) {
+      const other = play(stage, expected, orders[i]!);
+      if (other >= end * (1 - 1e-9)) continue;
+      end = other;
+      best = i;
     }
-  });
-  running.sort((a, b) => b.end - a.end);
+  else if (end >= LEAST_SECONDS) best = race(stage, orders, spread, waiting);
   return {
-    planned,
-    actual: planned.map((each) => each.seconds * error()),
-    allowed,
-    slowness: Float64Array.from(workers, (worker) => quantizedSlowness(core, worker.id)),
-    offered: Float64Array.from(
-      workers.flatMap(({ capacity: { cpus, memoryBytes, gpus, diskBytes } }) => [
-        cpus,
-        memoryBytes,
-        gpus,
-        diskBytes,
-      ]),
-    ),
-    free: Float64Array.from(
-      workers.flatMap(({ free: { cpus, memoryBytes, gpus, diskBytes } }) => [
-        cpus,
-        memoryBytes,
-        gpus,
-        diskBytes,
-      ]),
-    ),
-    running,
+    shape: shapes[best]!,
+    waiting,
+    foreseen: true,
+    untilMs: standing.untilMs ?? nowMs + end * 1000 * SLACK,
   };
 }
 
-function needOf({ requirement: { cpus, memoryBytes, gpus, diskBytes } }: ReadyClass): number[] {
-  return [cpus, memoryBytes, gpus, diskBytes];
-}
-
-/** When the last task ends under this shape, in seconds from now. Tasks that fit nowhere are left out. */
-function play(stage: Stage, shape: Shape): number {
-  const { planned, actual, allowed, slowness, offered } = stage;
-  const free = stage.free.slice();
-  const workers = slowness.length;
-  const running = [...stage.running];
-  const waiting = planned
-    .map(({ cls, seconds, share }, i) => ({
-      i,
-      seconds: actual[i]!,
-      need: needOf(cls),
-      left: cls.ready,
-      work: workOf(shape, seconds, share, cls.requirement.gpus),
-    }))
-    .sort((a, b) => b.work - a.work || a.i - b.i);
-  let now = 0;
-  let from = 0;
-  let to = workers;
-  for (;;) {
-    let kept = 0;
-    for (const each of waiting) {
-      const { need } = each;
-      while (each.left > 0) {
-        let best = -1;
-        let least = Infinity;
-        for (let w = from; w < to; w++) {
-          if (!hasRoom(free, w, need) || allowed[each.i * workers + w] === 0) continue;
-          const cost = to - from === 1 ? 0 : thoughtCost(free, offered, slowness[w]!, w, need);
-          if (cost >= least) continue;
-          least = cost;
-          best = w;
-        }
-        if (best < 0) break;
-        for (let kind = 0; kind < KINDS; kind++) free[best * KINDS + kind]! -= need[kind]!;
-        insert(running, { end: now + each.seconds * slowness[best]!, worker: best, need });
-        each.left--;
-      }
-      if (each.left > 0) waiting[kept++] = each;
-    }
-    waiting.length = kept;
-    if (kept === 0 || running.length === 0) return running[0]?.end ?? now;
-    // Only there has room come free.
-    const { end, worker, need } = running.pop()!;
-    now = end;
-    for (let kind = 0; kind < KINDS; kind++) free[worker * KINDS + kind]! += need[kind]!;
-    from = worker;
-    to = worker + 1;
-  }
-}
-
-function hasRoom(free: Float64Array, worker: number, need: readonly number[]): boolean {
-  const at = worker * KINDS;
-  return (
-    need[0]! <= free[at]! + 1e-9 &&
-    need[1]! <= free[at + 1]! &&
-    need[2]! <= free[at + 2]! + 1e-9 &&
-    need[3]! <= free[at + 3]!
+/** Classes by this shape's idea of work, most first. */
+function orderOf(planned: readonly Planned[], shape: Shape): Int32Array {
+  const work = planned.map(({ cls, seconds, share }) =>
+    workOf(shape, seconds, share, cls.requirement.gpus),
   );
+  return Int32Array.from(planned.keys()).sort((a, b) => work[b]! - work[a]! || a - b);
 }
 
-/** As `placement.ts` chooses: the fastest, gpus left for those that need them, then what stays balanced. */
-function thoughtCost(
-  free: Float64Array,
-  offered: Float64Array,
-  slowness: number,
-  worker: number,
-  need: readonly number[],
+/**
+ * The order with the shortest mean end; the first one unless another is better beyond chance. Who has fallen behind the leader beyond
+ * chance drops out, so that the plays that are left go to those that are close.
+ */
+function race(
+  stage: Stage,
+  orders: readonly Int32Array[],
+  spread: number,
+  waiting: number,
 ): number {
-  const at = worker * KINDS;
-  const waste = need[2] === 0 && free[at + 2]! > 0 ? 1 : 0;
-  const cpus = (free[at]! - need[0]!) / offered[at]!;
-  const memory = (free[at + 1]! - need[1]!) / offered[at + 1]!;
-  return slowness * 100 + waste * 10 + Math.abs(cpus - memory);
+  const ends = orders.map((): number[] => []);
+  let runners = [...orders.keys()];
+  let leader = 0;
+  let plays = Math.min(MOST_PLAYS, Math.floor(RACE_TASKS / waiting));
+  for (let number = 1; runners.length > 1 && plays >= runners.length; number++) {
+    const scenario = drawScenario(stage, spread, number);
+    for (const i of runners) ends[i]!.push(play(stage, scenario, orders[i]!));
+    plays -= runners.length;
+    if (number % LAP !== 0) continue;
+    leader = runners.reduce((a, b) => (lag(ends[a]!, ends[b]!) > 0 ? b : a));
+    runners = runners.filter((i) => lag(ends[i]!, ends[leader]!) < SIGNIFICANT);
+  }
+  return leader === 0 || runners.includes(0) ? 0 : leader;
 }
 
-/** Keeps the list in order, the first to end last. */
-function insert(running: Run[], run: Run): void {
-  let low = 0;
-  let high = running.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (running[middle]!.end > run.end) low = middle + 1;
-    else high = middle;
-  }
-  running.splice(low, 0, run);
+/** How much longer `a` takes than `b` in the same scenarios, in standard errors of the mean difference. */
+function lag(a: readonly number[], b: readonly number[]): number {
+  const mean = a.reduce((sum, end, i) => sum + end - b[i]!, 0) / a.length;
+  if (mean === 0) return 0;
+  const squares = a.reduce((sum, end, i) => sum + (end - b[i]! - mean) ** 2, 0);
+  return mean / Math.sqrt(squares / (a.length - 1) / a.length);
 }

@@ -315,6 +315,18 @@ describe("limits", () => {
   });
 });
 
+describe("limits and the lost", () => {
+  test("a place that a dying attempt held is used when its worker is lost", () => {
+    const core = new DrivenCore(NO_PREFETCH);
+    core.submit(workflowOf([block(2)], { categories: { c: { maxConcurrent: 1 } } }));
+    core.join(1);
+    core.join(2);
+    core.cancel([0]);
+    expect(core.states()).toEqual(["canceled", "ready"]);
+    expect(handed(core.lose(1))).toMatchObject([{ worker: 2, task: 1 }]);
+  });
+});
+
 describe("reservation", () => {
   const TEN_SECONDS = need({ runtimeSeconds: 10 });
 

@@ -250,10 +250,10 @@ class Decision {
     this.#unpassed = unpassed;
   }
 
-  /** Its start is part of a plan that holds so far: a reservation would only disturb it. */
+  /** Its start is part of a plan: a reservation would only disturb it, and nobody starves until the end that the plan foresaw. */
   #isForeseen({ workflow }: ReadyClass): boolean {
     const plan = this.#core.scheduling.plans.get(workflow);
-    return plan !== undefined && plan.exact && this.#nowMs < (plan.untilMs ?? 0);
+    return plan !== undefined && plan.foreseen && this.#nowMs < (plan.untilMs ?? 0);
   }
 
   /** The bulkiest of those that were passed over get room first: the others find some sooner anyway. */

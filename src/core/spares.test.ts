@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { block, workflowOf } from "./testing/workflows.ts";
 import { DrivenCore, handed, only, verdicts } from "./testing/driven-core.ts";
+import { DEFAULT_REQUIREMENT } from "./workflow.ts";
 import { VERDICT_ACCEPTED, VERDICT_OTHER, VERDICT_SUPERSEDED } from "./events.ts";
 
 /** Ten short tasks have been measured on worker 1; task 10 runs there and takes long, worker 2 is idle. */
@@ -70,6 +71,35 @@ describe("speculation", () => {
     expect(core.state(10)).toBe("running");
     expect(verdicts(core.finish([spare!]))).toEqual([VERDICT_ACCEPTED]);
     expect(core.state(10)).toBe("succeeded");
+  });
+
+  test("the first of two to fail decides nothing, but it counts: with one retry there is no third attempt", () => {
+    for (const first of ["owner", "duplicate"] as const) {
+      const { core, long } = nearTheEnd({ speculate: 2 }, { retries: 1 });
+      const [spare] = handed(core.later(2300));
+      const [one, other] = first === "owner" ? [long, spare!] : [spare!, long];
+      core.finish([one], "exit");
+      expect(core.state(10)).toBe("running");
+      expect(verdicts(core.finish([other], "exit"))).toEqual([VERDICT_ACCEPTED]);
+      expect(core.state(10)).toBe("failed");
+    }
+  });
+
+  test("what was too little for one of two is not given again", () => {
+    const core = new DrivenCore({ prefetchMs: 0 });
+    const declared = { ...DEFAULT_REQUIREMENT, memoryBytes: 2 ** 28 };
+    core.submit({
+      ...workflowOf([block(11, { requirement: declared })]),
+      categories: { c: { speculate: 2, allocation: "max" } },
+    });
+    let attempts = handed(core.join(1, { cpus: 1 }));
+    for (let i = 0; i < 10; i++) attempts = handed(core.finish(attempts, "ok", 1_000_000));
+    core.start(attempts[0]!);
+    core.join(2, { cpus: 1 });
+    const [spare] = handed(core.later(2300));
+    core.finish([spare!], "oom");
+    const again = only(core.later(2300), "assign");
+    expect(again).toMatchObject([{ tasks: [10], attempts: [3], grant: { memoryBytes: 2 ** 29 } }]);
   });
 
   test("cancel ends both", () => {

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Ledger } from "./ledger.ts";
 import { arrayWorkflow, OPTIONS } from "./testing/samples.ts";
+import { actionTests } from "./testing/actions.testsuite.ts";
 import { claimTests } from "./testing/claims.testsuite.ts";
 import { hostTests } from "./testing/hosts.testsuite.ts";
 import { recordTests } from "./testing/records.testsuite.ts";
@@ -76,5 +77,6 @@ export function testLedger(subject: LedgerUnderTest): void {
     replaceTests(bench);
     claimTests(bench);
     hostTests(bench);
+    actionTests(bench);
   });
 }

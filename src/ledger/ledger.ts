@@ -87,6 +87,11 @@ export type LedgerRecord =
   /** again: replaces what was said of the host */
   | ({ kind: "host_blocked" } & HostBlock)
   | { kind: "host_unblocked"; host: string }
+  /** it is done by one only, once for each `worker` (0: once for all): a second claim is refused by throwing */
+  | { kind: "action_taken"; workflow: number; action: number; worker: number; atMs: number }
+  | ({ kind: "action_ended"; workflow: number } & Omit<ActionRow, "claimedMs">)
+  /** the workflow's actions are others now */
+  | { kind: "actions_forgotten"; workflow: number }
   /** fingerprints of declared files when a task succeeded, for "unchanged" */
   | { kind: "files"; workflow: number; task: number; files: readonly FileStamp[] };
 
@@ -97,6 +102,21 @@ export interface HostBlock {
   untilMs: number | null;
   reason: string;
   atMs: number;
+}
+
+/** An action of a workflow that somebody has taken on. Times by the wall clock. */
+export interface ActionRow {
+  /** index among the workflow's actions */
+  action: number;
+  /** 0 = once for all workers */
+  worker: number;
+  claimedMs: number;
+  /** null = under way, or its owner died */
+  endedMs: number | null;
+  /** null when it has none: not ended, or nothing was executed */
+  exitCode: number | null;
+  /** the end of what it printed, or what it did */
+  message: string;
 }
 
 export interface WorkflowRow {
@@ -211,6 +231,8 @@ export interface Ledger {
   claims(): ClaimRow[];
   /** by name, those whose time is over included */
   hostBlocks(): HostBlock[];
+  /** in the order of actions and workers */
+  actions(workflow: number): ActionRow[];
   answer(key: string): AnswerRow | null;
   /** counts accepted completions by reading them back (bench, doctor) */
   countResults(workflow: number): number;

@@ -42,7 +42,7 @@ export type ToWorker =
       cls: number;
       /** how many of this class the worker may run at a time from now on; what it holds beyond that waits there */
       width: number;
-      /** the worker ends an attempt that takes more memory than this; absent = amounts are only reserved */
+      /** a worker that does not ignore resources ends an attempt that takes more memory; absent = amounts are only reserved */
       grant?: Grant;
       /** for explicit blocks, one per task */
       bodies?: TaskBody[];

@@ -147,8 +147,7 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
     [
       /^\/api\/v1\/workflows\/([^/]+)\/schedulers$/,
       {
-        GET: (_call, id) =>
-          Response.json({ schedulers: workflow(id).tasks.definition.schedulers }),
+        GET: (_call, id) => Response.json({ schedulers: workflow(id).tasks.definition.schedulers }),
       },
     ],
     [

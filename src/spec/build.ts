@@ -23,6 +23,7 @@ import { readSurroundings } from "./surroundings.ts";
 import { readParameters } from "./tables.ts";
 import { type Draft, readTask, type TaskContext } from "./tasks.ts";
 import { kindOf, readList, readText, type Reader, withoutNulls } from "./values.ts";
+import { fileReader } from "./task-files.ts";
 import { warningsFor } from "./warnings.ts";
 
 export interface BuildOptions {
@@ -77,17 +78,14 @@ export function buildWorkflow(document: SpecDocument, options: BuildOptions): Bu
     : new Map();
   const entries = { document, mistakes, specDir, parameters };
   const userData = readUserData(entries, root["user_data"]);
+  const sources = { ...entries, files: readFiles(entries, root["files"]), userData };
   const tasksKey = keyOf(root, "tasks", "jobs");
   const context: TaskContext = {
-    document,
-    mistakes,
-    specDir,
     cwd,
     env,
     requirements: readNamedRequirements(reader, root["resource_requirements"]),
-    parameters,
-    files: readFiles(entries, root["files"]),
-    userData,
+    ...sources,
+    fileReader: fileReader(sources),
     schedulers: new Set(schedulers.map((scheduler) => scheduler.name)),
     handlers: readFailureHandlers(reader, root["failure_handlers"], specDir),
     categories: { names: new Set(), complete: true },
@@ -225,7 +223,7 @@ function gatherBlocks(drafts: readonly Draft[]): { blocks: Block[]; taskCount: n
       last = null;
       continue;
     }
-    const key = JSON.stringify(policy);
+    const key = policy === last ? gathered : JSON.stringify(policy);
     if (last !== null && key === gathered) {
       bodies.push(body);
       (blocks.at(-1) as { count: number }).count += 1;

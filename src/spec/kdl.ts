@@ -11,6 +11,8 @@ import { parse as parseVersion1 } from "@bgotink/kdl/v1-compat";
 import { type ErrorDetail, HoldallError, type Place } from "../core/error.ts";
 import {
   type At,
+  isList,
+  isMap,
   linesOf,
   Literal,
   type Path,
@@ -178,8 +180,9 @@ function fill(
     const { to } = slot;
     const before = Object.hasOwn(map, to) ? map[to] : undefined;
     if (slot.kind === "list" || slot.kind === "entries" || slot.kind === "codes") {
-      const list = (before ?? []) as SpecValue[];
-      if (before === undefined) {
+      if (before !== undefined && !isList(before)) twice(converter, node, to);
+      const list = isList(before) ? (before as SpecValue[]) : [];
+      if (!isList(before)) {
         setOwn(map, to, list);
         note(converter, map, to, spotOf(node, node.name));
       }
@@ -191,8 +194,9 @@ function fill(
       continue;
     }
     if (slot.kind === "named") {
-      const named = (before ?? {}) as Record<string, SpecValue>;
-      if (before === undefined) {
+      if (before !== undefined && !isMap(before)) twice(converter, node, to);
+      const named = isMap(before) ? (before as Record<string, SpecValue>) : {};
+      if (!isMap(before)) {
         setOwn(map, to, named);
         note(converter, map, to, spotOf(node, node.name));
       }

@@ -1,7 +1,12 @@
 /** What is equal for all tasks of an entry: what they need, where and how often they run. */
 import path from "node:path";
 import { parseDuration } from "../core/units.ts";
-import type { BlockPolicy, ParameterTable, Requirement } from "../core/workflow.ts";
+import {
+  type BlockPolicy,
+  DEFAULT_REQUIREMENT,
+  type ParameterTable,
+  type Requirement,
+} from "../core/workflow.ts";
 import type { CategoryUse } from "./categories.ts";
 import type { Path, SpecMap } from "./document.ts";
 import { type FaultContext, MAX_RETRIES, readFaults } from "./faults.ts";
@@ -26,6 +31,10 @@ export function readPolicy(
   table: ParameterTable | null,
   title: string | undefined,
 ): BlockPolicy {
+  if (table === null && saysNothing(task)) {
+    context.categories.names.add("default");
+    return PLAIN_POLICY;
+  }
   const has = (key: string): boolean => Object.hasOwn(task, key);
   const policy: BlockPolicy = {
     requirement: readTaskRequirement(context, task, at, context.requirements),
@@ -54,6 +63,37 @@ export function readPolicy(
   if (has("idempotent") && readBoolean(context, task["idempotent"]!, [...at, "idempotent"]))
     policy.idempotent = true;
   return policy;
+}
+
+/** Keys of a task that say nothing of its policy. */
+const WITHOUT_POLICY: ReadonlySet<string> = new Set([
+  "name",
+  "command",
+  "inputs",
+  "outputs",
+  "input_files",
+  "output_files",
+  "depends_on",
+  "env",
+  "shell",
+  "stage",
+]);
+
+/** Most of many tasks say nothing: they share one object, which is compared at once. */
+const PLAIN_POLICY: BlockPolicy = Object.freeze({
+  requirement: DEFAULT_REQUIREMENT,
+  category: "default",
+  retries: 0,
+  timeoutSeconds: null,
+  onUpstreamFailure: "skip",
+  priority: 0,
+  cwd: null,
+  scheduler: null,
+});
+
+function saysNothing(task: SpecMap): boolean {
+  for (const key in task) if (!WITHOUT_POLICY.has(key)) return false;
+  return true;
 }
 
 function readCategory(

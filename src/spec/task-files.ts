@@ -40,25 +40,34 @@ export interface TaskFiles {
   command(text: string, where: Path, quoting: boolean): TextTemplate;
 }
 
+type PartReader = (text: string, where: Path, use: "part") => TextTemplate;
+
+export interface FileReader {
+  begin(table: ParameterTable | null, template: PartReader): TaskFiles;
+}
+
+type Lists = Record<"files" | "user_data", Record<Direction, TextTemplate[]>>;
+
+const noLists = (): Lists => ({
+  files: { input: [], output: [] },
+  user_data: { input: [], output: [] },
+});
+
 /** Names to suggest from at most. */
 const SUGGESTED = 10_000;
 
-export function taskFiles(
-  context: EntrySources,
-  table: ParameterTable | null,
-  template: (text: string, where: Path, use: "part") => TextTemplate,
-): TaskFiles {
-  const lists = {
-    files: { input: [] as TextTemplate[], output: [] as TextTemplate[] },
-    user_data: { input: [] as TextTemplate[], output: [] as TextTemplate[] },
-  };
+/** Made once for a document; `begin` starts the next task, and what it gave for the one before is no longer asked. */
+export function fileReader(context: EntrySources): FileReader {
+  let table: ParameterTable | null = null;
+  let template: PartReader = (text) => text;
+  let lists = noLists();
   let late = false;
+  // what a command refers to is mostly listed as well
+  const referred = new Set<string>();
 
   const put = (of: "files" | "user_data", direction: Direction, text: TextTemplate): void => {
-    const list = lists[of][direction];
-    // what a command refers to is mostly listed as well
-    if (list.some((other) => same(other, text))) return;
-    list.push(text);
+    if (referred.size === 0 || !referred.has(JSON.stringify([of, direction, text])))
+      lists[of][direction].push(text);
   };
   const registryOf = (of: "files" | "user_data"): Registry | null =>
     of === "files" ? context.files : (context.userData?.registry ?? null);
@@ -93,6 +102,7 @@ export function taskFiles(
     const found = look(of, name, where, text);
     if (found === null) return "";
     put(of, direction, found);
+    referred.add(JSON.stringify([of, direction, found]));
     if (of === "files") return quoteTemplate(found, quote);
     const value = typeof name === "string" ? context.userData!.values.get(name) : undefined;
     if (direction === "output" || value?.data === undefined) {
@@ -110,7 +120,7 @@ export function taskFiles(
     return quote === null ? data : quotedFor(data, quote);
   };
 
-  return {
+  const task: TaskFiles = {
     get inputs() {
       return lists.files.input;
     },
@@ -127,7 +137,7 @@ export function taskFiles(
       return late;
     },
     paths(direction, list) {
-      for (const { text } of list) lists.files[direction].push(text);
+      for (const { text } of list) put("files", direction, text);
     },
     named(direction, list) {
       for (const { text, where } of list) {
@@ -161,7 +171,7 @@ export function taskFiles(
               : `add \`${of}:\` to the workflow, whose names it can match`;
           context.mistakes.add(where, `'${text}' matches no name of '${of}'`, fix);
         }
-        for (const each of found) lists[of][direction].push(each);
+        for (const each of found) put(of, direction, each);
       }
     },
     command(text, where, quoting) {
@@ -174,16 +184,22 @@ export function taskFiles(
       return substituteSpecDir(joinTemplates(parts), context.specDir, quoting);
     },
   };
+  return {
+    begin(nextTable, nextTemplate) {
+      table = nextTable;
+      template = nextTemplate;
+      lists = noLists();
+      late = false;
+      referred.clear();
+      return task;
+    },
+  };
 }
 
 function shown(name: TextTemplate): string {
   return typeof name === "string"
     ? name
     : name.map((piece) => (typeof piece === "string" ? piece : "{…}")).join("");
-}
-
-function same(a: TextTemplate, b: TextTemplate): boolean {
-  return a === b || (typeof a !== "string" && JSON.stringify(a) === JSON.stringify(b));
 }
 
 /** `quote`: the one that is open; null = no shell reads it. */

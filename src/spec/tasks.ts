@@ -16,7 +16,7 @@ import { hasReferences } from "./references.ts";
 import { escapePattern } from "./regexes.ts";
 import { substituteSpecDir } from "./spec-dir.ts";
 import { type NamedValues, readTable } from "./tables.ts";
-import { type EntrySources, taskFiles, type TaskFiles } from "./task-files.ts";
+import { type EntrySources, type FileReader, type TaskFiles } from "./task-files.ts";
 import {
   readChoice,
   readMap,
@@ -62,6 +62,7 @@ export interface Draft {
 export interface TaskContext extends PolicyContext, EntrySources {
   readonly env: Readonly<Record<string, string>> | undefined;
   readonly parameters: NamedValues;
+  readonly fileReader: FileReader;
   /** `jobs` instead of `tasks`: Torc runs every command with bash */
   readonly torc: boolean;
 }
@@ -89,19 +90,22 @@ export function readTask(
   const written = readTable(context, task, at, context.parameters);
   const table = index === undefined ? written : null;
   const plainText = templateReader(context, written, index);
-  const files = taskFiles(context, table, plainText);
+  let files: TaskFiles | null = null;
+  const filesOf = (): TaskFiles => (files ??= context.fileReader.begin(table, plainText));
   const template: TemplateReader = (text, where, use) =>
     (use === "command" || use === "word") && hasReferences(text)
-      ? files.command(text, where, use === "command")
+      ? filesOf().command(text, where, use === "command")
       : plainText(text, where, use);
-  const placed = (key: string): Placed[] => {
-    const use = key.endsWith("_regexes") ? "regex" : undefined;
-    if (!Object.hasOwn(task, key)) return [];
+  const placed = (key: string): readonly Placed[] => {
+    const value = Object.hasOwn(task, key) ? task[key] : undefined;
+    if (value === undefined) return NOTHING;
     const where = [...at, key];
-    const read = readTexts(context, task[key]!, where);
-    const listed = isList(task[key]);
-    return (read ?? []).map((text, i) => {
-      const place = listed ? [...where, i] : where;
+    const read = readTexts(context, value, where);
+    if (!read) return NOTHING;
+    const use = key.endsWith("_regexes") ? "regex" : undefined;
+    if (!isList(value)) return [{ text: plainText(read[0]!, where, use), where }];
+    return read.map((text, i) => {
+      const place = [...where, i];
       return { text: plainText(text, place, use), where: place };
     });
   };
@@ -109,8 +113,9 @@ export function readTask(
   const title = readName(context, task, at);
   const command = readCommand(context, task, at, template);
   const env = readTaskEnv(context, task, at, plainText);
-  readLists(files, placed);
-  const dependsOn = [...placed("depends_on"), ...placed("depends_on_job")];
+  readLists(task, filesOf, placed);
+  const jobs = placed("depends_on_job");
+  const dependsOn = jobs.length > 0 ? [...placed("depends_on"), ...jobs] : placed("depends_on");
   const dependsOnRegexes = placed("depends_on_regexes");
   const stage = Object.hasOwn(task, "stage")
     ? (readNumber(context, task["stage"]!, [...at, "stage"], { min: 0, max: 1_000_000 }) ?? null)
@@ -119,8 +124,10 @@ export function readTask(
   if (title === undefined || command === undefined) return null;
   const name = plainText(title, [...at, "name"]);
   const body: TaskBody = { name, command };
-  if (files.inputs.length > 0) body.inputs = files.inputs;
-  if (files.outputs.length > 0) body.outputs = files.outputs;
+  // assigned inside functions, which the types do not see
+  const found = files as TaskFiles | null;
+  if (found && found.inputs.length > 0) body.inputs = found.inputs;
+  if (found && found.outputs.length > 0) body.outputs = found.outputs;
   if (env) body.env = env;
   return {
     path: at,
@@ -129,12 +136,12 @@ export function readTask(
     body,
     policy,
     dependsOn,
-    dependsOnList: Object.hasOwn(task, "depends_on_job") ? undefined : task["depends_on"],
+    dependsOnList: jobs.length > 0 ? undefined : task["depends_on"],
     dependsOnRegexes,
-    readsData: files.readsData,
-    makesData: files.makesData,
+    readsData: found?.readsData ?? [],
+    makesData: found?.makesData ?? [],
     stage,
-    late: files.late || dependsOnRegexes.some(({ text }) => typeof text !== "string"),
+    late: found?.late === true || dependsOnRegexes.some(({ text }) => typeof text !== "string"),
     arrayTitle: index === undefined ? null : title,
     first: 0,
     count: table ? parameterCount(table) : 1,
@@ -179,15 +186,32 @@ function regexText(
     .join("");
 }
 
-/** Everything a task says of files and user data outside its command. */
-function readLists(files: TaskFiles, placed: (key: string) => Placed[]): void {
-  for (const direction of ["input", "output"] as const) {
-    files.paths(direction, placed(`${direction}s`));
-    files.named(direction, placed(`${direction}_files`));
-    files.matching("files", direction, placed(`${direction}_file_regexes`));
-    files.data(direction, placed(`${direction}_user_data`));
-    files.matching("user_data", direction, placed(`${direction}_user_data_regexes`));
-  }
+const NOTHING: readonly Placed[] = [];
+
+/** What a task says of files and user data outside its command, in this order. */
+const LISTS: readonly (readonly [
+  key: string,
+  put: (files: TaskFiles, list: readonly Placed[]) => void,
+])[] = (["input", "output"] as const).flatMap(
+  (direction) =>
+    [
+      [`${direction}s`, (files, list) => files.paths(direction, list)],
+      [`${direction}_files`, (files, list) => files.named(direction, list)],
+      [`${direction}_file_regexes`, (files, list) => files.matching("files", direction, list)],
+      [`${direction}_user_data`, (files, list) => files.data(direction, list)],
+      [
+        `${direction}_user_data_regexes`,
+        (files, list) => files.matching("user_data", direction, list),
+      ],
+    ] satisfies (readonly [string, (files: TaskFiles, list: readonly Placed[]) => void])[],
+);
+
+function readLists(
+  task: SpecMap,
+  files: () => TaskFiles,
+  placed: (key: string) => readonly Placed[],
+): void {
+  for (const [key, put] of LISTS) if (Object.hasOwn(task, key)) put(files(), placed(key));
 }
 
 function checkFormats(

@@ -11,7 +11,23 @@ export function warningsFor(document: SpecDocument, asked: Asked): readonly Erro
     const place = { file: document.file, ...document.locate(path, { key: true }) };
     warnings.push({ message, place, fix });
   };
-  const { monitor, pendingFailed } = asked;
+  const { monitor, pendingFailed, actions = [] } = asked;
+  for (const [i, { trigger, what }] of actions.entries()) {
+    if (trigger.startsWith("on_worker")) {
+      warn(
+        ["actions", i, "trigger_type"],
+        `actions ${trigger} are done by \`holdall run\` alone, not yet by the workers of a server`,
+        "put the commands into the tasks where workers of a server run them",
+      );
+    }
+    if (what.kind === "schedule_nodes") {
+      warn(
+        ["actions", i, "action_type"],
+        "nodes are asked for by `holdall serve`; `holdall run` uses this machine alone",
+        "submit the workflow to a server to use Slurm",
+      );
+    }
+  }
   if (monitor?.enabled && (monitor.granularity === "time_series" || monitor.plots)) {
     warn(
       ["resource_monitor"],

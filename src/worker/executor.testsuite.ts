@@ -233,7 +233,10 @@ export function executorConformance(
       for (const id of [201, 202, 203]) expect((await recorder.exit(id)).exitCode).toBe(0);
 
       executor.width(2, 2);
-      batch(2, Array(8).fill(`echo + >> log; sleep ${promises.overlapSeconds ?? 0.03}; echo - >> log`));
+      batch(
+        2,
+        Array(8).fill(`echo + >> log; sleep ${promises.overlapSeconds ?? 0.03}; echo - >> log`),
+      );
       await Promise.all(Array.from({ length: 8 }, (_, i) => recorder.exit(100 + i)));
       let now = 0;
       let most = 0;
@@ -348,14 +351,22 @@ export function executorConformance(
       }
     });
 
-    test("thousands of quick attempts, none lost, none twice", async () => {
-      const many = promises.thousands ?? 5000;
-      executor.width(1, 4);
-      batch(1, Array(many).fill(""), true);
-      await until(() => recorder.exits.length >= many, "all exits", promises.hundredsMs ?? 30_000);
-      expect(new Set(recorder.exits.map((exit) => exit.id)).size).toBe(many);
-      expect(recorder.exits.filter((exit) => exit.exitCode !== 0)).toEqual([]);
-    }, 10_000 + (promises.hundredsMs ?? 60_000));
+    test(
+      "thousands of quick attempts, none lost, none twice",
+      async () => {
+        const many = promises.thousands ?? 5000;
+        executor.width(1, 4);
+        batch(1, Array(many).fill(""), true);
+        await until(
+          () => recorder.exits.length >= many,
+          "all exits",
+          promises.hundredsMs ?? 30_000,
+        );
+        expect(new Set(recorder.exits.map((exit) => exit.id)).size).toBe(many);
+        expect(recorder.exits.filter((exit) => exit.exitCode !== 0)).toEqual([]);
+      },
+      10_000 + (promises.hundredsMs ?? 60_000),
+    );
 
     test("events come after the call that causes them", async () => {
       const id = bench.run(["/bin/true", "\0"]);

@@ -47,6 +47,8 @@ export interface Exit {
   dropped: boolean;
   /** why nobody knows how it ended, or whether it did anything; it may run again elsewhere */
   lost?: string;
+  /** why it was ended with the worker's own job: not the program's doing, and it runs again elsewhere */
+  preempted?: string;
   /** milliseconds since the epoch */
   startedMs: number;
   wallUs: number;

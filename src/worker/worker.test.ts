@@ -24,7 +24,7 @@ interface Bench {
   results(): string[];
 }
 
-function bench(graceMs = 5000): Bench {
+function bench(graceMs = 5000, ignoresResources = false): Bench {
   const sent: ToServer[] = [];
   const executor: FakeExecutor = createFakeExecutor(() => worker.events);
   const worker = new Worker({
@@ -34,6 +34,7 @@ function bench(graceMs = 5000): Bench {
     mark: "m",
     now: () => 1000,
     graceMs,
+    ignoresResources,
   });
   const of = <T extends ToServer["type"]>(type: T): Frame<T>[] =>
     sent.filter((frame): frame is Frame<T> => frame.type === type);
@@ -466,6 +467,16 @@ test("an attempt that takes more memory than it was given is ended as oom, with 
   // Seen in passing, so larger than what the executor tells of one process.
   expect(of("finished")[0]!.batches[0]!.peakBytes[0]!).toBeGreaterThan(32 * 2 ** 20);
   expect(executor.calls).not.toContain("SIGKILL 2");
+});
+
+test("with queue depth nothing is held to what it was given; it is told again all the same", () => {
+  const { executor, worker, template, run } = bench(5000, true);
+  template();
+  const grant = { cpus: 3, memoryBytes: 1, diskBytes: 0 };
+  run([10], { grant });
+  worker.events.started(1, process.pid, 1000);
+  expect(executor.starts[0]!.needs?.memoryLimitBytes).toBeNull();
+  expect(worker.heldAttempts()[0]!.grants).toEqual([grant]);
 });
 
 test("tasks of one block may be in several classes; what was given is told to a server that has forgotten it", () => {

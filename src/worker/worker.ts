@@ -30,6 +30,8 @@ export interface WorkerOptions {
   now(): number;
   /** time between SIGTERM and SIGKILL */
   graceMs?: number;
+  /** queue depth: no attempt is held to what it was given */
+  ignoresResources?: boolean;
 }
 
 const NO_PARAMETERS: ParameterTable = { names: [], values: [], mode: "product" };
@@ -43,8 +45,10 @@ interface Attempt {
   id: number;
   /** class of equal requirements: tasks of one block may be in several */
   cls: number;
-  /** what it was given, where that is enforced */
+  /** what it was given, where that is learned: told again to a server that was restarted */
   grant: Grant | null;
+  /** the same where it is enforced */
+  heldTo: Grant | null;
   workflow: number;
   task: number;
   attempt: number;
@@ -261,7 +265,7 @@ export class Worker {
         extraEnv: attempt.plan.env(attempt.attempt),
         captureStdout: loaded.template.captureStdout,
         captureStderr: loaded.template.captureStderr,
-        needs: needsOf(loaded.template.requirement, attempt.grant),
+        needs: needsOf(loaded.template.requirement, attempt.heldTo),
       };
       if (recovery) {
         attempt.recovery = { command: recovery.command, next: start };
@@ -285,6 +289,7 @@ export class Worker {
       id: this.#nextId++,
       cls: frame.cls,
       grant: frame.grant ?? null,
+      heldTo: this.#options.ignoresResources ? null : (frame.grant ?? null),
       workflow: template.workflow,
       task,
       attempt: frame.attempts[at]!,
@@ -312,7 +317,7 @@ export class Worker {
 
   #forget(attempt: Attempt): void {
     attempt.stopTimer?.();
-    if (attempt.grant) this.#memory.remove(attempt.id);
+    if (attempt.heldTo) this.#memory.remove(attempt.id);
     this.#attempts.delete(attempt.id);
     const room = this.#room.get(attempt.cls);
     if (!room || --room.held > 0) return;
@@ -334,8 +339,8 @@ export class Worker {
         startedMs: [startedMs],
       },
     ]);
-    if (attempt.grant && !attempt.recovery && attempt.ended === null)
-      this.#memory.add(id, pid, attempt.grant.memoryBytes);
+    if (attempt.heldTo && !attempt.recovery && attempt.ended === null)
+      this.#memory.add(id, pid, attempt.heldTo.memoryBytes);
     const { timeoutSeconds } = attempt.template.template;
     if (timeoutSeconds === null || attempt.ended !== null) return;
     const sinceMs = this.#options.now() - startedMs;
@@ -465,7 +470,7 @@ export class Worker {
   }
 
   #judge(attempt: Attempt, exit: Exit): void {
-    if (attempt.grant) {
+    if (attempt.heldTo) {
       const peak = this.#memory.remove(attempt.id);
       if (peak !== null && peak > (exit.peakBytes ?? 0)) exit.peakBytes = peak;
     }
@@ -479,7 +484,7 @@ export class Worker {
       const text = "ended because it ran far longer than others of its category";
       this.#report(attempt, "preempted", code, exit, text);
     } else if (attempt.ended === "oom") {
-      const given = formatBytes(attempt.grant!.memoryBytes);
+      const given = formatBytes(attempt.heldTo!.memoryBytes);
       const text = `ended because it had ${formatBytes(attempt.usedBytes)} of memory, it was given ${given}`;
       this.#report(attempt, "oom", code, exit, text);
     } else if (attempt.ended !== null) {
@@ -487,6 +492,8 @@ export class Worker {
     } else if (attempt.recovery) {
       const how = exit.signal === null ? `exit code ${code}` : signalName(exit.signal);
       this.#report(attempt, "exit", code, exit, `its recovery command failed: ${how}`);
+    } else if (exit.preempted !== undefined) {
+      this.#report(attempt, "preempted", code, exit, exit.preempted);
     } else if (exit.lost !== undefined) {
       this.#report(attempt, "worker_lost", null, exit, exit.lost);
     } else if (exit.launchError) {

@@ -46,6 +46,8 @@ export class ClaimBook {
   /** by workflow/task/attempt */
   readonly #holders = new Map<string, Holder>();
   /** by path and key: what was answered first, and in which life of the server */
+  /** when the server of today was started */
+  #bornMs = 0;
   readonly #answers = new Map<string, { text: string; life: number }>();
 
   constructor(witness: BookWitness) {
@@ -54,6 +56,7 @@ export class ClaimBook {
 
   /** Nobody could renew while the server was down: each claim gets its whole time again. */
   restarted(nowMs: number): void {
+    this.#bornMs = nowMs;
     for (const claim of this.#claims.values()) claim.untilMs = nowMs + (claim.leaseMs ?? HELD_MS);
   }
 
@@ -89,7 +92,7 @@ export class ClaimBook {
     }
     this.#witness.note(first.life === life ? "key_repeated" : "key_repeated_after_restart");
     if (first.text !== text)
-      throw new Error(`under one key two answers: ${first.text}, then ${text}`);
+      throw new Error(`under one key two answers: ${brief(first.text)}, then ${brief(text)}`);
   }
 
   #renewed(id: string, { held_seconds: held }: ClaimState, handledMs: number): void {
@@ -104,10 +107,12 @@ export class ClaimBook {
     { handledMs, life, workflow, task }: Where,
     again: boolean,
   ): void {
-    if (again || id === null) return;
+    if (id === null || this.#claims.has(id)) return;
     this.#witness.note("claim_given");
     const leaseMs = lease === null ? null : lease * 1000;
-    const claim = { leaseMs, untilMs: handledMs + (leaseMs ?? HELD_MS), life };
+    // One of an earlier life that nobody was told of has had its time anew.
+    const sinceMs = again ? this.#bornMs : handledMs;
+    const claim = { leaseMs, untilMs: sinceMs + (leaseMs ?? HELD_MS), life };
     this.#claims.set(id, claim);
     for (const job of jobs) {
       const attempt = job.attempt_id;
@@ -156,6 +161,10 @@ export class ClaimBook {
       );
     this.#witness.note("lease_over");
   }
+}
+
+function brief(text: string): string {
+  return text.length > 160 ? `${text.slice(0, 160)}…` : text;
 }
 
 /** What a runner gets has to fit into what it said it has. */

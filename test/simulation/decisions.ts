@@ -5,6 +5,7 @@ import { mayRun } from "../../src/core/placement.ts";
 import { OUTCOMES } from "../../src/core/states.ts";
 import { classOf } from "../../src/core/tasks.ts";
 import type { BlockPolicy } from "../../src/core/workflow.ts";
+import type { LedgerRecord } from "../../src/ledger/ledger.ts";
 import type { EventKind } from "./plan.ts";
 
 /** What a worker said of itself when it was given something; of a claim, the same. */
@@ -20,6 +21,8 @@ export class Decisions {
   readonly #note: (kind: EventKind) => void;
   /** null = until unblocked */
   readonly #blocked = new Map<string, number | null>();
+  /** the same, as committed */
+  readonly #stored = new Map<string, number | null>();
   readonly #stands = new Map<number, Stand>();
   /** what attempts were given, by workflow/task/attempt; null = amounts are only reserved */
   readonly #grants = new Map<string, Grant | null>();
@@ -30,15 +33,32 @@ export class Decisions {
     this.#note = note;
   }
 
-  /** The server is gone, and its blocklist with it; and what runners that poll said they have. */
+  /** The server is gone: it knows of blocks what was committed, and nothing of what runners that poll said they have. */
   forget(): void {
     this.#blocked.clear();
+    for (const [host, untilMs] of this.#stored) this.#blocked.set(host, untilMs);
     for (const key of this.#claimed) this.#grants.set(key, null);
     this.#claimed.clear();
   }
 
   blocked(host: string, untilMs: number | null): void {
     this.#blocked.set(host, untilMs);
+  }
+
+  unblocked(host: string): void {
+    this.#blocked.delete(host);
+  }
+
+  committed(records: readonly LedgerRecord[]): void {
+    for (const record of records) {
+      if (record.kind === "host_blocked") this.#stored.set(record.host, record.untilMs);
+      if (record.kind === "host_unblocked") this.#stored.delete(record.host);
+    }
+  }
+
+  /** The ledger has it that this host is blocked. */
+  isStored(host: string): boolean {
+    return this.#stored.has(host);
   }
 
   grantOf(workflow: number, task: number, attempt: number): Grant | null {
@@ -60,7 +80,7 @@ export class Decisions {
     this.#stands.set(worker, { host, features, scheduler, anyScheduler });
     tasks.forEach((task, i) => {
       const key = `${workflow}/${task}/${attempts[i]}`;
-      this.#grants.set(key, grant);
+      this.#grants.set(key, capacity.maxParallel === null ? grant : null);
       if (claim) this.#claimed.add(key);
     });
     const untilMs = host === undefined ? undefined : this.#blocked.get(host);

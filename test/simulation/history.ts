@@ -27,6 +27,8 @@ interface TaskHistory {
   /** outcome of the accepted completion */
   result: number | null;
   canceled: boolean;
+  /** it is to run again when its attempt has died of a cancellation */
+  again: boolean;
   /** failures since the last reset, by what they drew on */
   used: Map<string, number>;
   /** so much memory was too little */
@@ -43,6 +45,7 @@ function newTask(): TaskHistory {
     beaten: new Set(),
     result: null,
     canceled: false,
+    again: false,
     used: new Map(),
     tooLittle: null,
     needs: new Map(),
@@ -142,14 +145,17 @@ export class History {
     history.skipped = null;
   }
 
-  /** Of two attempts of a task that are alive a restarted server knows the newer one only. */
+  /** Of a task's attempts a restarted server takes up the newest one only: of two at a time the other is ended. */
   restarted(): void {
     for (const { tasks } of this.#workflows.values())
-      for (const { live, beaten } of tasks)
-        for (const attempt of [...live.keys()].sort((a, b) => b - a).slice(1)) {
-          live.delete(attempt);
-          beaten.add(attempt);
-        }
+      for (const each of tasks) {
+        each.again = false;
+        for (const attempt of each.live.keys())
+          if (attempt !== each.last) {
+            each.live.delete(attempt);
+            each.beaten.add(attempt);
+          }
+      }
   }
 
   /** Records that became durable together. */
@@ -185,18 +191,31 @@ export class History {
       case "canceled":
         for (const task of record.tasks)
           if (this.#hasEnded(history, task)) throw new Error(`task ${task} is canceled at its end`);
-        for (const task of record.tasks) history.tasks[task]!.canceled = true;
+        for (const task of record.tasks) {
+          const each = history.tasks[task]!;
+          each.canceled = true;
+          // Of two the duplicate is given up for good: nobody has to hear how it ended.
+          for (const attempt of [...each.live.keys()].sort((a, b) => a - b).slice(1)) {
+            each.live.delete(attempt);
+            each.beaten.add(attempt);
+          }
+        }
         history.skipped = null;
         return;
       case "reset":
         for (const task of record.tasks) {
           const each = history.tasks[task]!;
-          if (each.result === null && !each.canceled)
+          if (each.result === null && !each.canceled && !each.again)
             throw new Error(`task ${task} is reset and has not ended`);
-          for (const attempt of each.live.keys())
-            if (this.#witness.exists(record.workflow, task, attempt))
+          each.again = false;
+          for (const attempt of each.live.keys()) {
+            const alive = this.#witness.exists(record.workflow, task, attempt);
+            if (alive && !each.canceled)
               throw new Error(`task ${task} is reset while attempt ${attempt} is alive`);
-          each.live.clear();
+            // What dies of a cancellation is waited for, and decides nothing.
+            if (each.canceled) each.again = true;
+            else each.live.delete(attempt);
+          }
           each.result = null;
           each.canceled = false;
           each.used.clear();
@@ -263,6 +282,7 @@ export class History {
     }
     const objection = this.#witness.objection(worker, history.policies[task]!);
     if (objection !== null) throw new Error(`${what} is handed out, and ${objection}`);
+    each.again = false;
     each.last = attempt;
     each.live.set(attempt, worker);
     if (each.live.size > 1) this.#witness.note("duplicate");
@@ -305,7 +325,8 @@ export class History {
     each.live.delete(attempt);
     each.ended.add(attempt);
     history.skipped = null;
-    const recoveryFailed = this.#witness.recoveryFailed(workflow, task, attempt);
+    // Of one that is lost nobody hears it.
+    const recoveryFailed = !lost && this.#witness.recoveryFailed(workflow, task, attempt);
     // While another attempt is alive nothing is decided by a failure, but it counts.
     const beside = !accepted && each.live.size > 0;
     if (beside && outcome !== OUTCOME_OK) this.#witness.note("first_of_two_failed");
@@ -313,13 +334,14 @@ export class History {
     const exhausted = this.#isExhausted(history, workflow, task, end);
     if (exhausted && outcome === OOM)
       each.tooLittle = Math.max(each.tooLittle ?? 0, end.peakBytes ?? 0);
-    const counts = outcome !== OUTCOME_OK && !each.canceled && !recoveryFailed && !exhausted;
+    const dying = each.canceled || each.again;
+    const counts = outcome !== OUTCOME_OK && !dying && !recoveryFailed && !exhausted;
     const budget = counts ? budgetOf(policy, outcome, end.ran) : null;
     const used = budget ? (each.used.get(budget.name) ?? 0) + 1 : 0;
     if (budget) each.used.set(budget.name, used);
     if (!accepted) {
-      if (outcome === OUTCOME_OK && !each.canceled) throw new Error(`${what} was not accepted`);
-      if (beside || each.canceled) return;
+      if (outcome === OUTCOME_OK && !dying) throw new Error(`${what} was not accepted`);
+      if (beside || dying) return;
       if (budget && used > budget.allowed)
         throw new Error(`${what} is to run again, ${budget.name} allows ${budget.allowed}`);
       if (recoveryFailed) throw new Error(`${what} is to run again, and its recovery has failed`);
@@ -329,7 +351,7 @@ export class History {
         throw new Error(`${what} is known to have run, and does not count as a crash`);
       return;
     }
-    if (each.canceled || each.result !== null)
+    if (dying || each.result !== null)
       throw new Error(`${what} is accepted after the end of its task`);
     const final = recoveryFailed || exhausted || outcome === OUTCOME_OK;
     if (!final && outcome !== CANCELED && (!budget || used <= budget.allowed))

@@ -3,6 +3,7 @@ import { OUTCOME_OK, outcomeIndex } from "../../src/core/states.ts";
 import { HoldallError } from "../../src/core/error.ts";
 import type { TaskBody, WorkflowDefinition } from "../../src/core/workflow.ts";
 import type {
+  ActionRow,
   AnswerRow,
   HostBlock,
   AttemptRow,
@@ -32,6 +33,8 @@ interface StoredWorkflow {
   /** "task/attempt" → worker */
   assigned: Map<string, number>;
   files: Map<number, FileStamp[]>;
+  /** "action/worker" */
+  actions: Map<string, ActionRow>;
 }
 
 /** What lies on the simulated disk. */
@@ -212,6 +215,10 @@ export function openMemoryLedger(disk: Disk): Ledger {
     claims: () =>
       [...disk.claims.values()].sort((a, b) => a.worker - b.worker || (a.id < b.id ? -1 : 1)),
     hostBlocks: () => [...disk.hostBlocks.values()].sort((a, b) => (a.host < b.host ? -1 : 1)),
+    actions: (id) =>
+      [...(disk.workflows.get(id)?.actions.values() ?? [])].sort(
+        (a, b) => a.action - b.action || a.worker - b.worker,
+      ),
     answer: (key) => disk.answers.get(key) ?? null,
     countResults: (id) =>
       [...(disk.workflows.get(id)?.results.keys() ?? [])].filter((task) => task >= 0).length,
@@ -294,6 +301,7 @@ function place(definition: WorkflowDefinition): Omit<StoredWorkflow, "row"> {
     forgiven: new Set(),
     assigned: new Map(),
     files: new Map(),
+    actions: new Map(),
   };
 }
 
@@ -337,6 +345,7 @@ function moveHistory(
   for (const task of old.canceled) if (target(task) >= 0) into.canceled.add(target(task));
   for (const [task, stamps] of old.files)
     if (target(task) >= 0) into.files.set(target(task), stamps);
+  for (const [key, row] of old.actions) into.actions.set(key, row);
   for (const [key, worker] of old.assigned) {
     const [task, attempt] = numbersOf(key);
     into.assigned.set(`${target(task)}/${attempt}`, worker);
@@ -409,6 +418,30 @@ function write(
         if (workflow.canceled.delete(task)) undo.push(() => workflow.canceled.add(task));
       }
       return;
+    case "action_taken": {
+      const { action, worker, atMs } = record;
+      const key = `${action}/${worker}`;
+      if (workflow.actions.has(key))
+        throw new HoldallError("internal", `action ${key} was claimed before`);
+      const row = { action, worker, claimedMs: atMs, endedMs: null, exitCode: null, message: "" };
+      put(workflow.actions, key, row);
+      return;
+    }
+    case "action_ended": {
+      const { action, worker, endedMs, exitCode, message } = record;
+      const key = `${action}/${worker}`;
+      const row = workflow.actions.get(key);
+      if (row) put(workflow.actions, key, { ...row, endedMs, exitCode, message });
+      return;
+    }
+    case "actions_forgotten": {
+      const before = workflow.actions;
+      workflow.actions = new Map();
+      undo.push(() => {
+        workflow.actions = before;
+      });
+      return;
+    }
     case "ended": {
       const before = workflow.row;
       workflow.row = { ...before, endedMs: record.atMs };

@@ -11,6 +11,8 @@ import type { Offer, ToServer } from "../../src/protocol/session.ts";
 import type { Call } from "./calls.ts";
 import type { WorkerFlaws } from "./worker.ts";
 
+const LOST = outcomeIndex("worker_lost");
+
 export interface Mutant {
   name: string;
   about: string;
@@ -260,5 +262,100 @@ export const MUTANTS: readonly Mutant[] = [
     name: "never-resends",
     about: "a worker that returns says it has results and does not send them again",
     worker: { neverResends: true },
+  },
+  {
+    name: "lease-for-ever",
+    about: "nobody looks whose lease is over",
+    forgetsLeases: true,
+  },
+  {
+    name: "late-completion-accepted",
+    about: "whoever completes a job is believed, whatever happened to his claim",
+    call: (call) =>
+      call.kind === "complete"
+        ? { ...call, claim: null, completion: { ...call.completion, attempt: null } }
+        : call,
+  },
+  {
+    name: "forgotten-keys",
+    about: "an idempotency key is not remembered: the same claim is answered with other jobs",
+    ledger: (ledger) => ({ ...ledger, answer: () => null }),
+  },
+  {
+    name: "claims-answered-early",
+    about: "runners that poll are answered before anything is durable",
+    answersEarly: true,
+  },
+  {
+    name: "learned-room-kept",
+    about: "what was given by a learned allocation is given back as what is given now",
+    blind: true,
+    stepped(core) {
+      for (const tasks of core.workflows.values()) tasks.handed.clear();
+    },
+  },
+  {
+    name: "exhausted-as-before",
+    about: "what had too little is given the same again",
+    blind: true,
+    effect(effect, core) {
+      if (effect.type !== "assign" || !effect.grant) return effect;
+      const tasks = core.workflows.get(effect.workflow)!;
+      if (!effect.tasks.some((task) => tasks.override.has(task))) return effect;
+      const { cpus, memoryBytes, diskBytes } = tasks.classes[effect.block]!.requirement;
+      return { ...effect, grant: { cpus, memoryBytes, diskBytes } };
+    },
+  },
+  {
+    name: "crash-limit-off-by-one",
+    about: "a task is let go on after it has taken as many workers along as it may",
+    stepped(core) {
+      for (const { definition } of core.workflows.values())
+        for (const block of definition.blocks) {
+          const faults = block.faults as { crashLimit?: number; spoilt?: boolean } | undefined;
+          if (faults?.crashLimit === undefined || faults.spoilt) continue;
+          faults.crashLimit++;
+          faults.spoilt = true;
+        }
+    },
+  },
+  {
+    name: "crashes-forgotten",
+    about: "that attempts were lost with their worker while they ran is recorded nowhere",
+    ledger: (ledger) => ({
+      ...ledger,
+      commit: (records) =>
+        ledger.commit(
+          records.map((record) => {
+            if (record.kind !== "finished") return record;
+            const { outcomes } = record.columns;
+            const messages = record.messages.filter(([row]) => outcomes[row] !== LOST);
+            return { ...record, messages };
+          }),
+        ),
+    }),
+  },
+  {
+    name: "block-ignored",
+    about: "a blocked host gets new attempts",
+    stepped: (core) => core.scheduling.blockedHosts.clear(),
+  },
+  {
+    name: "block-forgotten",
+    about: "a restart forgets which hosts are blocked",
+    ledger: (ledger) => ({ ...ledger, hostBlocks: () => [] }),
+  },
+  {
+    name: "placement-ignored",
+    about: "required hosts and features are ignored",
+    stepped(core) {
+      for (const tasks of core.workflows.values())
+        for (const cls of tasks.classes) cls.placement = null;
+    },
+  },
+  {
+    name: "addition-waits-for-nothing",
+    about: "added tasks do not wait for what they were added behind",
+    after: () => [],
   },
 ];

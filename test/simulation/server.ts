@@ -16,6 +16,7 @@ import { refuseClaimed } from "../../src/server/additions.ts";
 import { type Answers, createAnswers } from "../../src/server/answers.ts";
 import { type Claims, createClaims, TICK_MS } from "../../src/server/claims.ts";
 import { Engine } from "../../src/server/engine.ts";
+import { createHostBlocks, type HostBlocks } from "../../src/server/host-blocks.ts";
 import { type Answer, type Call, pathOf, perform, refusalOf, type Said } from "./calls.ts";
 import type { ClaimBook } from "./claim-book.ts";
 import type { Clock } from "./clock.ts";
@@ -62,6 +63,7 @@ export class SimServer {
   readonly decisions: Decisions;
   #claims: Claims | null = null;
   #answers: Answers | null = null;
+  #hostBlocks: HostBlocks | null = null;
   /** tasks that runners know by a number */
   readonly #jobs = new Map<number, { workflow: number; task: number }>();
   /** attempts of which this life has heard that they run; `reports`: not yet looked at */
@@ -153,6 +155,11 @@ export class SimServer {
       () => clock.nowMs,
     );
     this.#answers = createAnswers(engine, () => clock.nowMs);
+    this.#hostBlocks = createHostBlocks(
+      engine,
+      () => clock.nowMs,
+      () => clock.nowMs,
+    );
     this.#world.book.restarted(clock.nowMs);
     this.#tick(mine);
     this.#awaited = engine.absentWorkers();
@@ -185,9 +192,12 @@ export class SimServer {
     this.engine = null;
     this.#claims = null;
     this.#answers = null;
+    this.#hostBlocks = null;
     this.#running.clear();
     this.#reports = [];
     this.decisions.forget();
+    this.#effects = [];
+    this.#judged = 0;
     this.#crashAt = null;
     this.dying = false;
     this.#watch = new EdgeWatch(this.#world.edges);
@@ -246,6 +256,7 @@ export class SimServer {
         refuse();
         ledger.commit(records);
         history.committed(records);
+        this.decisions.committed(records);
         if (this.#crashAt === "after_commit") this.#die();
       },
     };
@@ -482,10 +493,23 @@ export class SimServer {
     return true;
   }
 
-  blockHost(host: string, untilMs: number | null): void {
-    if (!this.engine) return;
-    this.engine.event({ type: "block_host", host, untilMs });
+  /** `forMs` null = until it is unblocked, which is asked for again until it is done. */
+  blockHost(host: string, forMs: number | null): void {
+    if (!this.#hostBlocks) return;
+    this.#hostBlocks.block(host, forMs === null ? null : forMs / 1000, "");
+    const untilMs = forMs === null ? null : this.#world.clock.nowMs + forMs;
     this.decisions.blocked(host, untilMs);
+  }
+
+  unblockHost(host: string): void {
+    const { clock } = this.#world;
+    if (this.#hostBlocks?.list().some((block) => block.host === host)) {
+      this.#hostBlocks.unblock(host);
+      this.decisions.unblocked(host);
+    }
+    clock.after(50, () => {
+      if (!this.#hostBlocks || this.decisions.isStored(host)) this.unblockHost(host);
+    });
   }
 
   drain(process: SimWorker): boolean {

@@ -208,7 +208,7 @@ class World {
 
   /** What had too little gets more. */
   #checkGrant({ workflow, task, attempt, grant, template }: SimAttempt): void {
-    if (!grant) return;
+    if (!grant || !this.#server.decisions.grantOf(workflow, task, attempt)) return;
     const least = this.#history.leastMemory(workflow, task, attempt);
     if (least === null) {
       if (grant.memoryBytes !== template.requirement.memoryBytes) this.#note("learned_allocation");
@@ -479,12 +479,12 @@ class World {
     if (!this.#server.engine) return false;
     const host = draw % 5 === 0 ? "p0" : `h${1 + (worker % this.#processes.length)}`;
     if (draw % 3 > 0) {
-      this.#server.blockHost(host, this.#clock.nowMs + forMs * 4);
+      this.#server.blockHost(host, forMs * 4);
       return true;
     }
-    // Until somebody thinks better of it; a server that was restarted has forgotten it.
+    // Until somebody thinks better of it.
     this.#server.blockHost(host, null);
-    this.#clock.after(forMs * 4, () => this.#server.blockHost(host, this.#clock.nowMs));
+    this.#clock.after(forMs * 4, () => this.#server.unblockHost(host));
     return true;
   }
 

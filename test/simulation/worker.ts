@@ -277,7 +277,7 @@ export class SimWorker {
     const { timeoutSeconds } = attempt.template;
     const timeoutMs = (timeoutSeconds ?? Number.POSITIVE_INFINITY) * 1000;
     const index = workMs > timeoutMs ? outcomeIndex("timeout") : outcomeIndex(outcome);
-    const allowed = attempt.grant?.memoryBytes ?? 0;
+    const allowed = this.#limitOf(attempt);
     if (allowed > 0 && peakOf(this.#seed, workflow, task) > allowed) {
       this.#clock.after(Math.min(workMs / 2, timeoutMs), () =>
         this.#awake(() => this.#over(attempt, OOM)),
@@ -321,10 +321,15 @@ export class SimWorker {
     this.#checkDrained();
   }
 
+  /** Memory that it is held to; 0 = to none. */
+  #limitOf({ grant }: SimAttempt): number {
+    return this.offer.maxParallel === null ? (grant?.memoryBytes ?? 0) : 0;
+  }
+
   /** One that was ended for its memory was seen just above what it was allowed. */
-  #peakOf({ workflow, task, grant }: SimAttempt, outcome: number): number {
-    const peak = peakOf(this.#seed, workflow, task);
-    const allowed = grant?.memoryBytes ?? 0;
+  #peakOf(attempt: SimAttempt, outcome: number): number {
+    const peak = peakOf(this.#seed, attempt.workflow, attempt.task);
+    const allowed = this.#limitOf(attempt);
     return outcome === OOM && allowed > 0 ? Math.min(peak, allowed + 4096) : peak;
   }
 

@@ -74,7 +74,7 @@ export interface Sample {
 export interface SpotFigures {
   /** seconds of warning (SIGTERM) before SIGKILL; 0 = none; null = undisturbed */
   warning_s: number | null;
-  /** processes: the workers were killed; slurm: jobs were preempted by another partition's */
+  /** processes: the workers were killed; slurm: jobs were preempted by another partition's, or would have been (warning_s null) */
   by: "processes" | "slurm" | null;
   kills: number;
   /** tasks that never had an end */

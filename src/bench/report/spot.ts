@@ -54,8 +54,9 @@ function isCalm({ spot }: Sample): boolean {
   return spot === null || spot.warning_s === null;
 }
 
-function keyOf({ engine, workload }: Sample): string {
-  return JSON.stringify([engine, workload]);
+/** Runs with workers of the engine's own and runs with Slurm's jobs are not compared with each other. */
+function keyOf({ engine, workload, spot }: Sample): string {
+  return JSON.stringify([engine, workload, spot?.by === "slurm"]);
 }
 
 function howOf({ spot }: Sample): string {

@@ -1,6 +1,8 @@
 /** What the tasks themselves wrote down of their executions (`sleep_task --mark`): facts, whatever an engine says. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { LiveRun } from "../engines/run-engines.ts";
+import type { SpotFigures } from "../engines/samples.ts";
 
 export interface Execution {
   task: string;
@@ -81,4 +83,17 @@ function endOf(
 
 export function keyOf({ task, pid, startMs }: Execution): string {
   return `${task} ${pid} ${startMs}`;
+}
+
+/** What a sample says of them; the bag has just ended. */
+export function figuresOf(
+  marks: string,
+  run: LiveRun,
+  deaths: ReadonlyMap<string, number>,
+  blowsMs: readonly number[],
+): Pick<SpotFigures, "lost" | "reexecuted_s" | "reexecutions"> {
+  const { tasks } = run.bag.workload;
+  const account = accountOf(readExecutions(marks), tasks, deaths, blowsMs, Date.now());
+  const { lost, reexecutedS, reexecutions } = account;
+  return { lost, reexecuted_s: reexecutedS, reexecutions };
 }

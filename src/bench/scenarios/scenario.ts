@@ -19,6 +19,8 @@ export interface ScenarioRequest {
   most: number | null;
   /** spot: mean seconds between two kills; null: the scenario's own */
   everyS: number | null;
+  /** spot: who takes workers away; null: both, where an engine of Slurm is measured */
+  by: "processes" | "slurm" | null;
 }
 
 export interface Part extends Pick<EnginesPlan, "nodes" | "retries" | "marks" | "beside"> {

@@ -1,6 +1,16 @@
 /** When which node goes: a Poisson process, drawn from a seed, so that every engine suffers the same. */
 import { randomSource } from "../random.ts";
 
+/** No schedule is longer: a run that takes this long is not about kills any more. */
+export const LAST_MS = 600_000;
+
+export interface Disturbance {
+  warningS: number;
+  /** mean seconds from one blow to the next */
+  everyS: number;
+  seed: number;
+}
+
 export interface Blow {
   /** from the start of the bag */
   atMs: number;

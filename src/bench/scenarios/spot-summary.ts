@@ -10,19 +10,30 @@ export function spotText(
   const engines = [...new Set([...samples, ...broken].map(({ engine }) => engine))];
   for (const engine of engines) {
     const own = samples.filter((sample) => sample.engine === engine);
-    const calm = own.filter(({ spot }) => spot === null || spot.warning_s === null);
     const failed = own.some((sample) => sample.failed > 0 || (sample.spot?.lost ?? 0) > 0);
     const breaks = broken.filter((each) => each.engine === engine);
     lines.push(`${fieldName(engine)}_exit=${failed || breaks.length > 0 ? 1 : 0}`);
     for (const [how, members] of Map.groupBy(own, howOf))
-      lines.push(`  ${how}: ${figures(members, calm)}`);
+      lines.push(
+        `  ${how}: ${figures(
+          members,
+          own.filter((each) => isCalmOf(each, members[0]!)),
+        )}`,
+      );
     for (const { error } of breaks) lines.push(`  broke: ${error.message.split("\n")[0]}`);
   }
   return `${lines.join("\n")}\n`;
 }
 
+/** Undisturbed, and otherwise run like `other`: with workers of its own, or with Slurm's jobs. */
+function isCalmOf({ spot }: Sample, other: Sample): boolean {
+  const calm = spot === null || spot.warning_s === null;
+  return calm && (spot?.by === "slurm") === (other.spot?.by === "slurm");
+}
+
 function howOf({ spot }: Sample): string {
-  if (spot === null || spot.warning_s === null) return "undisturbed";
+  if (spot === null || spot.warning_s === null)
+    return spot?.by === "slurm" ? "undisturbed on Slurm" : "undisturbed";
   const by = spot.by === "slurm" ? "preempted by Slurm" : "killed";
   return spot.warning_s === 0 ? `${by}, no warning` : `${by}, ${spot.warning_s} s of warning`;
 }

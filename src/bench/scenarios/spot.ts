@@ -1,22 +1,41 @@
 /** Workers are killed while a bag runs, on a schedule that is the same for every engine; the tasks say what was executed. */
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { LiveRun } from "../engines/run-engines.ts";
-import type { SpotFigures } from "../engines/samples.ts";
-import { accountOf, type Execution, keyOf, readExecutions } from "./executions.ts";
-import type { Part, ScenarioRequest } from "./scenario.ts";
-import { sleeping } from "./scenario.ts";
-import { type Blow, schedule } from "./schedule.ts";
+import type { EngineId, SpotFigures } from "../engines/samples.ts";
+import { figuresOf, readExecutions } from "./executions.ts";
+import { preempt } from "./preempt.ts";
+import { type Part, type ScenarioRequest, sleeping } from "./scenario.ts";
+import { type Blow, type Disturbance, LAST_MS, schedule } from "./schedule.ts";
+import { pilotOptions } from "./slurm.ts";
+import type { SlurmSite } from "./slurm-site.ts";
+import { aborted, until, watchDeaths } from "./watch.ts";
 
 const NODES = 4;
 const SLOTS_A_NODE = 2;
 /** Engines count lost workers differently; none of them may give up a task because of that. */
 const RETRIES = 50;
-/** No schedule is longer: a run that takes this long is not about kills any more. */
-const LAST_MS = 600_000;
-const LOOK_MS = 5;
 
-export function spot(request: ScenarioRequest): Part[] {
+/** `site`: a Slurm whose jobs may be preempted, for the engines that use it; null: there is none. */
+export function spot(
+  request: ScenarioRequest,
+  engines: readonly EngineId[],
+  site: SlurmSite | null,
+): Part[] {
+  const { by } = request;
+  const others = by === "slurm" ? [] : engines.filter((engine) => !usesSlurm(engine));
+  const bySlurm = engines.filter((engine) => engine === "holdall" || usesSlurm(engine));
+  const preempted = by === "slurm" || (by === null && bySlurm.some(usesSlurm));
+  return [
+    ...(others.length > 0 ? killedParts(request, others) : []),
+    ...(preempted && site?.own === true ? preemptedParts(request, bySlurm, site) : []),
+  ];
+}
+
+function usesSlurm(engine: EngineId): boolean {
+  return engine.startsWith("slurm");
+}
+
+function killedParts(request: ScenarioRequest, engines: readonly EngineId[]): Part[] {
   const { quick, seed } = request;
   const workers = request.workers;
   const workload = sleeping(request.tasks ?? (quick ? 40 : 240), quick ? 200 : 1000, workers);
@@ -26,7 +45,7 @@ export function spot(request: ScenarioRequest): Part[] {
     workload,
     rounds,
     warm: true,
-    engines: null,
+    engines,
     killable: true,
     nodes: Math.min(NODES, workers),
     retries: RETRIES,
@@ -48,14 +67,34 @@ export function spot(request: ScenarioRequest): Part[] {
   ];
 }
 
+/** The same bag and the same rate of losses, where Slurm takes nodes away for jobs of a partition that goes first. */
+function preemptedParts(
+  request: ScenarioRequest,
+  engines: readonly EngineId[],
+  site: SlurmSite,
+): Part[] {
+  const { quick, seed, workers } = request;
+  const everyS = request.everyS ?? (quick ? 1 : 4);
+  const part = (title: string, how: Disturbance | null): Part => ({
+    title,
+    workload: sleeping(request.tasks ?? (quick ? 32 : 240), quick ? 500 : 1000, workers),
+    rounds: request.reps ?? (quick ? 1 : 5),
+    warm: true,
+    engines,
+    retries: RETRIES,
+    marks: true,
+    driverOptions: (engine) => pilotOptions(engine, site),
+    beside: (run, over) => preempt(run, over, how, site.env),
+  });
+  // Not with a warning: Slurm looks only every 30 s whether the time of a preempted job is over, longer than a bag here.
+  return [
+    part("undisturbed on Slurm", null),
+    part(`preempted by Slurm every ${everyS} s on average`, { warningS: 0, everyS, seed }),
+  ];
+}
+
 /** As many tasks at a time as the scenario has, unless told otherwise: sleeping tasks need no cores. */
 export const SPOT_WORKERS: number = NODES * SLOTS_A_NODE;
-
-interface Disturbance {
-  warningS: number;
-  everyS: number;
-  seed: number;
-}
 
 /** Kills on schedule until the bag is over; then reads what the tasks wrote. Null `how`: watches only. */
 export async function disturb(
@@ -83,69 +122,10 @@ export async function disturb(
     if (killed) blowsMs.push(Date.now());
   }
   await aborted(over);
-  const { lost, reexecutedS, reexecutions } = accountOf(
-    readExecutions(marks),
-    run.bag.workload.tasks,
-    deaths,
-    blowsMs,
-    Date.now(),
-  );
   return {
     warning_s: how === null ? null : how.warningS,
     by: how === null ? null : "processes",
     kills: blowsMs.length,
-    lost,
-    reexecuted_s: reexecutedS,
-    reexecutions,
+    ...figuresOf(marks, run, deaths, blowsMs),
   };
-}
-
-/** Notes when each of these processes is gone, until `stop`, which looks once more. */
-export function watchDeaths(
-  open: readonly Execution[],
-  deaths: Map<string, number>,
-): { stop(): void } {
-  const look = (): void => {
-    for (const each of open)
-      if (!deaths.has(keyOf(each)) && !isAlive(each.pid)) deaths.set(keyOf(each), Date.now());
-  };
-  const timer = setInterval(look, LOOK_MS);
-  return {
-    stop() {
-      clearInterval(timer);
-      look();
-    },
-  };
-}
-
-/** A zombie has ended. */
-function isAlive(pid: number): boolean {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    return !/^ [ZX]/.test(stat.slice(stat.lastIndexOf(")") + 1));
-  } catch {
-    return false;
-  }
-}
-
-/** Until a time of performance.now(), or until the signal. */
-export async function until(atMs: number, signal: AbortSignal): Promise<void> {
-  const leftMs = atMs - performance.now();
-  if (leftMs <= 0 || signal.aborted) return;
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, leftMs);
-    signal.addEventListener("abort", done);
-  });
-}
-
-export async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => {
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

@@ -16,6 +16,7 @@ interface Flags {
   reps?: number | undefined;
   most?: number | undefined;
   every?: number | undefined;
+  by?: "processes" | "slurm" | undefined;
   seed: number;
   out?: string | undefined;
   summary?: string | undefined;
@@ -50,6 +51,7 @@ function scenarioCommand(
           reps: flags.reps ?? null,
           most: flags.most ?? null,
           everyS: flags.every ?? null,
+          by: flags.by ?? null,
           seed: flags.seed,
           out: flags.out ?? null,
           summary: flags.summary ?? null,
@@ -81,6 +83,13 @@ function scenarioCommand(
         every: {
           ...flag(positive, "S", "spot: mean seconds from one kill to the next"),
           hidden: name !== "spot",
+        },
+        by: {
+          kind: "enum",
+          values: ["processes", "slurm"],
+          optional: true,
+          hidden: name !== "spot",
+          brief: "spot: who takes workers away (default: both, if Slurm is among the engines)",
         },
         seed: {
           kind: "parsed",

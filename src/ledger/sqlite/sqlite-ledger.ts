@@ -143,6 +143,17 @@ export function createSqliteLedger(database: Database, opened: SqliteLedgerOptio
         reason: reason as string,
         atMs: atMs as number,
       })),
+    actions: (workflow) =>
+      sql
+        .rows("actions", workflow)
+        .map(([action, worker, claimedMs, endedMs, exitCode, message]) => ({
+          action: action as number,
+          worker: worker as number,
+          claimedMs: claimedMs as number,
+          endedMs: endedMs as number | null,
+          exitCode: exitCode as number | null,
+          message: message as string,
+        })),
     answer: (key) => {
       const row = sql.row("get_answer", key);
       if (row === null) return null;

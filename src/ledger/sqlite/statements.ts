@@ -1,4 +1,5 @@
 import type { Database, SQLQueryBindings, Statement } from "bun:sqlite";
+import actions from "./statements/actions.sql" with { type: "text" };
 import claims from "./statements/claims.sql" with { type: "text" };
 import hosts from "./statements/hosts.sql" with { type: "text" };
 import reading from "./statements/reading.sql" with { type: "text" };
@@ -24,7 +25,7 @@ export interface Statements {
 
 /** All statements by name: sections of the .sql files that begin with `-- name: x`. */
 export const STATEMENTS: ReadonlyMap<string, string> = new Map(
-  [claims, hosts, reading, records, replace, transaction, workflows].flatMap(sections),
+  [actions, claims, hosts, reading, records, replace, transaction, workflows].flatMap(sections),
 );
 
 function sections(text: string): [name: string, sql: string][] {

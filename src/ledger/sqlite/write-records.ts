@@ -96,6 +96,19 @@ export function recordWriter(statements: Statements): (record: LedgerRecord) => 
       case "host_unblocked":
         statements.run("delete_host_block", record.host);
         return;
+      case "action_taken": {
+        const { workflow, action, worker, atMs } = record;
+        statements.run("claim_action", workflow, action, worker, whole(atMs));
+        return;
+      }
+      case "action_ended": {
+        const { workflow, action, worker, endedMs, exitCode, message } = record;
+        statements.run("end_action", workflow, action, worker, whole(endedMs), exitCode, message);
+        return;
+      }
+      case "actions_forgotten":
+        statements.run("delete_actions", record.workflow);
+        return;
       default:
         throw new Error(`unknown record ${JSON.stringify(record satisfies never)}`);
     }

@@ -74,6 +74,7 @@ export function deleteDefinition(statements: Statements, workflow: number): void
 
 export function deleteWorkflow(statements: Statements, workflow: number): void {
   for (const table of [
+    "actions",
     "claim_starts",
     "claims",
     "results",

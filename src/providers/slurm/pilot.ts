@@ -22,6 +22,8 @@ export interface PilotRequest {
   cpus?: number | undefined;
   memoryBytes?: number | undefined;
   gpus?: number | undefined;
+  /** tasks at a time on each worker, whatever they need; else by resources */
+  maxParallel?: number | undefined;
   /** before its end a pilot starts nothing more */
   drainSeconds: number;
   /** a worker that holds nothing for so long ends; null = never */
@@ -105,6 +107,7 @@ function mebibytes(bytes: number): string {
 export function pilotScript(request: PilotRequest): string {
   const worker = [...request.holdall, "worker", "--access", request.access];
   if (request.scheduler !== null) worker.push("--scheduler", request.scheduler);
+  if (request.maxParallel !== undefined) worker.push("--max-parallel", `${request.maxParallel}`);
   if (request.idleSeconds !== null) worker.push("--idle-timeout", `${request.idleSeconds}s`);
   const onNode = [
     `set -- ${worker.map(quoted).join(" ")}`,

@@ -5,7 +5,7 @@ import { parseComment, PILOT_NAME } from "./pilot.ts";
 /** The comment is last because it may hold anything; the name decides what is a pilot. */
 const FIELDS = ["%i", "%T", "%r", "%P", "%D", "%C", "%N", "%S", "%e", "%j", "%k"];
 
-export function squeueArguments(user: string | null): string[] {
+export function squeueArguments(user: number | null): string[] {
   const argv = ["squeue", "--noheader", "--array", `--format=${FIELDS.join("|")}`];
   if (user !== null) argv.push(`--user=${user}`);
   return argv;
@@ -16,9 +16,7 @@ export function parseQueue(text: string): Allocation[] {
   for (const line of text.split("\n")) {
     const parts = line.split("|");
     if (parts.length < FIELDS.length) continue;
-    const [id, state, reason, partition, nodes, cpus, hosts, starts, ends, name] = parts as [
-      ...(string & {})[],
-    ] as string[];
+    const [id, state, reason, partition, nodes, cpus, hosts, starts, ends, name] = parts;
     if (!(name === PILOT_NAME || name?.startsWith(`${PILOT_NAME}-`))) continue;
     const comment = parseComment(parts.slice(FIELDS.length - 1).join("|"));
     const runs = state !== "PENDING";

@@ -1,5 +1,4 @@
 /** Pilots on Slurm: submitted with sbatch, asked about with squeue, ended with scancel. */
-import { userInfo } from "node:os";
 import type { Allocation, Provider } from "../provider.ts";
 import { askSlurm, type RunSlurm, runSlurm } from "./command.ts";
 import { type PilotRequest, pilotScript, sbatchArguments } from "./pilot.ts";
@@ -12,7 +11,7 @@ const LOOK_MS = 500;
 
 export function slurmProvider(run: RunSlurm = runSlurm): Provider<PilotRequest> {
   async function list(access: string | null): Promise<Allocation[]> {
-    const all = parseQueue(await askSlurm(run, squeueArguments(userInfo().username)));
+    const all = parseQueue(await askSlurm(run, squeueArguments(process.getuid?.() ?? null)));
     return access === null ? all : all.filter((each) => each.access === access);
   }
 

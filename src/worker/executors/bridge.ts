@@ -146,13 +146,13 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
 
   function tell(text: string): void {
     if (closed) return;
-    // Rejects when the bridge has died, which is noticed where its output ends.
-    void Promise.resolve(child.stdin.write(text)).catch(() => {});
+    // Throws or rejects when the bridge has died, which is noticed where its output ends.
+    void Promise.try(() => child.stdin.write(text)).catch(() => {});
     if (!flushed) return;
     flushed = false;
     queueMicrotask(() => {
       flushed = true;
-      void Promise.resolve(child.stdin.flush()).catch(() => {});
+      void Promise.try(() => child.stdin.flush()).catch(() => {});
     });
   }
 
@@ -175,14 +175,15 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
   }
 
   /**
-   * Whether it may run now: no more than the pool is wide, in order. An engine with room to spare begins more; those are turned
-   * away rather than kept waiting, because they would take the place of attempts of other pools, and handed over again later.
+   * Whether it may run now: no more than the pool is wide, in order, but for what two workers of an engine may do at the same time.
+   * An engine with room to spare begins more; those are turned away rather than kept waiting, because they would take the place
+   * of attempts of other pools, and handed over again later.
    */
   function hasRoom(attempt: Attempt): boolean {
     const { lane, number } = attempt;
-    let before = lane.running;
-    for (const each of lane.pending) if (each < number) before++;
-    if (before < lane.pool.width) {
+    let overtaken = 0;
+    for (const each of lane.pending) if (each < number) overtaken++;
+    if (lane.running < lane.pool.width && overtaken <= lane.pool.width) {
       lane.trust++;
       return true;
     }
@@ -353,7 +354,7 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
       closed = true;
       const channelClosed = channel.close();
       child.kill("SIGCONT");
-      await Promise.resolve(child.stdin.end()).catch(() => {});
+      await Promise.try(() => child.stdin.end()).catch(() => {});
       const late = setTimeout(() => signalGroup(child.pid, "SIGKILL"), CLOSE_MS);
       await child.exited;
       clearTimeout(late);

@@ -23,6 +23,8 @@ export interface Pools {
   take(pool: Pool): Start | undefined;
   /** puts an attempt back that `take` gave, before those with higher ids */
   putBack(pool: Pool, start: Start): void;
+  /** the one that `take` would return */
+  next(pool: Pool): Start | undefined;
   /** takes an attempt out that was not handed on yet; false when there is no such */
   drop(id: number): boolean;
 }
@@ -74,6 +76,11 @@ export function createPools(): Pools {
       let at = pool.head;
       while (at < pool.queue.length && pool.queue[at]!.id < start.id) at++;
       pool.queue.splice(at, 0, start);
+    },
+    next(pool) {
+      let at = pool.head;
+      while (at < pool.queue.length && !waiting.has(pool.queue[at]!.id)) at++;
+      return pool.queue[at];
     },
     drop(id) {
       return waiting.delete(id);

@@ -30,7 +30,8 @@ SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 CredType=cred/munge
-AuthInfo=socket={dir}/munge/socket
+# A job that is queued again waits for cred_expire, by default two minutes.
+AuthInfo=socket={dir}/munge/socket,cred_expire=10
 CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
 StateSaveLocation={dir}/state
 SlurmdSpoolDir={dir}/spool/%n

@@ -46,7 +46,7 @@ export async function startSlurm(options: readonly string[] = []): Promise<Slurm
     return JSON.parse(value) as Record<string, unknown>;
   };
   const tell = async (line: string): Promise<void> => {
-    child.stdin.write(`${line}\n`);
+    void child.stdin.write(`${line}\n`);
     await child.stdin.flush();
     await next();
   };
