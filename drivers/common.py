@@ -234,10 +234,12 @@ def drive(make):
                 continue  # it was cut short by the end
             say(type="ran", done=done, failed=len(tasks) - done, wall_s=wall_s)
     except BaseException as error:  # noqa: B902
-        import traceback
+        # What breaks because of the end is nobody's concern, and would hide why it came.
+        if not _ending.locked():
+            import traceback
 
-        traceback.print_exc()
-        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            traceback.print_exc()
+            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
         _end(engine, 1)
 
 

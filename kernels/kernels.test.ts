@@ -1,6 +1,7 @@
 // The kernels as a user runs them: built by CMake, driven through their command lines.
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import {
+  existsSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
@@ -393,11 +394,84 @@ describe("spawn_floor", () => {
     expect(absent.stderr).toMatch(/^spawn_floor: cannot start no-such-command: [^\n]+\n$/);
   });
 
+  test("runs a bag of different commands, each with its own words", () => {
+    const words = (...argv: string[]): string =>
+      [String(argv.length), ...argv].map((word) => `${word}\0`).join("");
+    const keep = ["sh", "-c", 'printf "%s|" "$@" >"$0"'];
+    const bag = words(...keep, "one", "a b", "", "c") + words("false") + words(...keep, "two");
+    writeFileSync(join(dir, "bag"), bag);
+    const run = exec([spawnFloor, "--bag", "bag", "2"]);
+    expect(run.code).toBe(1);
+    expect(JSON.parse(run.stdout)).toMatchObject({ tasks: 3, slots: 2, failed: 1 });
+    expect(readFileSync(join(dir, "one"), "utf8")).toBe("a b||c|");
+    expect(readFileSync(join(dir, "two"), "utf8")).toBe("|");
+  });
+
+  test("refuses a bag that is none", () => {
+    const bags = ["", "2\0true\0", "x\0true\0", "1\0true", "0\0"];
+    for (const bag of bags) {
+      writeFileSync(join(dir, "bag"), bag);
+      const run = exec([spawnFloor, "--bag", "bag", "2"]);
+      expect({ bag, code: run.code, stdout: run.stdout }).toEqual({ bag, code: 2, stdout: "" });
+      expect(run.stderr).toMatch(/^spawn_floor: [^\n]+\n$/);
+    }
+    expect(exec([spawnFloor, "--bag", "absent", "2"]).code).toBe(2);
+  });
+
   test("refuses bad counts", () => {
     for (const args of [[], ["5"], ["0", "1"], ["5", "0"], ["-5", "1"], ["5x", "1"], ["5", ""]]) {
       const run = exec([spawnFloor, ...args]);
       expect({ code: run.code, stdout: run.stdout }).toEqual({ code: 2, stdout: "" });
       expect(run.stderr).toMatch(/^spawn_floor: [^\n]+\n$/);
     }
+  });
+});
+
+describe("sleep_task", () => {
+  const sleepTask = join(buildDir, "sleep_task");
+
+  test("takes its time, asleep or at work, and marks its beginning and its end", () => {
+    for (const how of [[], ["--busy"]]) {
+      const started = performance.now();
+      expect(exec([sleepTask, "30", "--mark", "marks", ...how])).toEqual({
+        code: 0,
+        stdout: "",
+        stderr: "",
+      });
+      expect(performance.now() - started).toBeGreaterThanOrEqual(30);
+    }
+    const lines = readFileSync(join(dir, "marks"), "utf8").trimEnd().split("\n");
+    const marks = lines.map((line) => line.split(" "));
+    expect(marks.map(([what]) => what)).toEqual(["s", "e", "s", "e"]);
+    expect(marks[0]?.[1]).toBe(marks[1]?.[1]);
+    expect(marks[2]?.[1]).not.toBe(marks[0]?.[1]);
+    for (const [begin, end] of [marks.slice(0, 2), marks.slice(2)])
+      expect(Number(end![2]) - Number(begin![2])).toBeGreaterThanOrEqual(29.9);
+  });
+
+  test("one that is killed has no end", async () => {
+    const child = Bun.spawn([sleepTask, "600000", "--mark", "marks"], { cwd: dir });
+    const marks = join(dir, "marks");
+    while (!existsSync(marks) || statSync(marks).size === 0) await Bun.sleep(5);
+    child.kill("SIGKILL");
+    await child.exited;
+    expect(readFileSync(marks, "utf8")).toMatch(/^s \d+ \d+\.\d{3}\n$/);
+  });
+
+  test("refuses what is no time", () => {
+    for (const args of [
+      [],
+      ["x"],
+      ["-1"],
+      ["1e10"],
+      ["5", "--fast"],
+      ["5", "--mark"],
+      ["--busy"],
+    ]) {
+      const run = exec([sleepTask, ...args]);
+      expect({ args, code: run.code, stdout: run.stdout }).toEqual({ args, code: 2, stdout: "" });
+      expect(run.stderr).toMatch(/^sleep_task: [^\n]+\n$/);
+    }
+    expect(exec([sleepTask, "5", "--mark", "no/such/folder"]).code).toBe(2);
   });
 });

@@ -21,10 +21,11 @@
 //                           u32 peak KiB (0: cannot be told), and for kind 2 what was tried: a path, no NUL
 // src/worker/executors/launcher-frames.ts is the other side.
 //
-// As `holdall-launcher --attempt CONTEXT ID` we are started by another engine (see bridges/README.md) for one attempt:
+// As `holdall-launcher --attempt CONTEXT ID [NAME...]` we are started by another engine (see bridges/README.md) for one attempt:
 // the frames go over a connection to the worker. The file CONTEXT holds a line with a secret and lines with where
 // the worker listens ("unix PATH" or "tcp NUMERIC-ADDRESS PORT"), tried in this order. We begin with the secret and
 // ID as 10 digits; a worker that does not want the attempt (any more) closes, and then nothing is started.
+// The attempt also gets the variables NAME of our own environment, where the engine says which GPUs are its.
 //
 // `holdall-launcher --attempts CONTEXT` does that for one ID after the other, each a line of stdin, in a process forked for
 // it: for engines that keep a process of theirs between attempts. To each it answers on stdout, with what there was to
@@ -57,6 +58,7 @@ enum { OUT_HELLO = 1, OUT_STARTED, OUT_OUTPUT, OUT_EXIT };
 enum { EXITED, SIGNALED, NEVER_STARTED, DROPPED };
 enum { STEP_NONE, STEP_CHDIR, STEP_EXEC, STEP_PIPE, STEP_CLONE };
 enum {
+  JOB_END_MS = 300,      // the signals of an engine reach all processes of a job within this time
   HOLD_US = 2000,        // reports wait this long for company while every pool has work
   HOLD_EXITS = 64,       // or until they are this many
   WATCH_US = 1500,       // most attempts end sooner: only then are their pipes worth an epoll entry
@@ -72,7 +74,7 @@ enum {
 struct attempt {
   struct attempt *next;
   uint32_t id, pool, environment, argc, extras;
-  uint8_t flags, watched, reported;
+  uint8_t flags, watched, reported, told; // told: the worker had it ended
   volatile int step, error; // written by the child, which shares our memory until it has become the task
   int pid, pipe[2], end[2]; // our ends (or -1), the task's stdout and stderr
   double start_ms, wall_us;
@@ -97,6 +99,8 @@ struct buffer {
 
 static struct pool **pools;
 static struct environment *environments;
+static int in_job;       // another engine started us, and may end us
+static char **handed_on; // names of variables of ours that attempts get, too
 static struct attempt **running;
 static uint32_t pool_count, environment_count, running_count, running_room, held_exits;
 static struct buffer in, out;
@@ -404,6 +408,18 @@ static void advance(struct pool *p) {
 
 // ---- ending
 
+// Engines end a job by signals to all of its processes, in no order: SIGTERM, which waits for us here, then SIGKILL.
+static int job_ends(int status) {
+  int end = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status) - 128;
+  int waits = end == SIGTERM || end == SIGKILL ? JOB_END_MS : 0;
+  for (;;) {
+    sigset_t pending;
+    if (sigpending(&pending) == 0 && sigismember(&pending, SIGTERM) == 1) return 1;
+    if (waits-- <= 0) return 0;
+    usleep(1000);
+  }
+}
+
 static void end_attempt(struct attempt *a, int status, const struct rusage *use) {
   for (uint32_t i = 0; i < running_count; i++)
     if (running[i] == a) running[i] = running[--running_count];
@@ -415,6 +431,7 @@ static void end_attempt(struct attempt *a, int status, const struct rusage *use)
     if (a->pipe[s] >= 0) read_pipe(a, s, DRAIN);
     close_pipe(a, s);
   }
+  if (in_job && !a->told && !a->error && status != 0 && job_ends(status)) finish(0); // unreported: the task is not to blame
   if (a->error) report_exit(a, NEVER_STARTED, a->error, use);
   else if (WIFSIGNALED(status)) report_exit(a, SIGNALED, WTERMSIG(status), use);
   else report_exit(a, EXITED, WEXITSTATUS(status), use);
@@ -475,6 +492,7 @@ static void finish(int code) {
 static void kill_attempt(uint32_t id, int signal) {
   for (uint32_t i = 0; i < running_count; i++) {
     if (running[i]->id != id) continue;
+    running[i]->told = 1;
     // No group yet: the child has not come as far as setsid.
     if (kill(-running[i]->pid, signal) < 0 && errno == ESRCH) kill(running[i]->pid, signal);
     return;
@@ -517,10 +535,22 @@ static void add_environment(const char *at, uint32_t size) {
   }
   char *text = need(calloc(1, size)), *end = text + size - 8;
   memcpy(text, at + 8, size - 8);
-  environments[number].entry = need(calloc(count + 1, sizeof(char *)));
+  uint32_t more = 0;
+  for (char **name = handed_on; name && *name; name++) more++;
+  environments[number].entry = need(calloc(count + more + 1, sizeof(char *)));
   for (uint32_t i = 0; i < count; i++, text += strlen(text) + 1) {
     if (text >= end) malformed();
     environments[number].entry[i] = text;
+  }
+  for (char **name = handed_on; name && *name; name++) {
+    size_t length = strlen(*name);
+    for (char **ours = environ; *ours; ours++) {
+      if (strncmp(*ours, *name, length) != 0 || (*ours)[length] != '=') continue;
+      uint32_t slot = 0;
+      while (slot < count && strncmp(environments[number].entry[slot], *ours, length + 1) != 0) slot++;
+      environments[number].entry[slot] = *ours;
+      if (slot == count) count++;
+    }
   }
   environments[number].count = count;
 }
@@ -627,7 +657,9 @@ static void prepare_ourselves(void) {
   prctl(PR_SET_NAME, "holdall-launch", 0, 0, 0);
   self = getpid();
   // Everything default and blocked instead of ignored: then a child only has to clear its mask.
-  for (int s = 1; s < NSIG; s++) signal(s, SIG_DFL);
+  // By system call: posix_spawn() of glibc has two signals ignored that its signal() refuses.
+  const uint64_t by_default[8] = {0};
+  for (int s = 1; s < NSIG; s++) syscall(SYS_rt_sigaction, s, by_default, NULL, sizeof(uint64_t));
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, NULL);
   sigemptyset(&all);
@@ -740,10 +772,11 @@ static void serve_attempts(void) {
 // holdall-launcher [SOFT_LIMIT]: the limit of open files that the tasks get instead of ours.
 int main(int argc, char **argv) {
   uint8_t version = VERSION;
-  int paused = 0, one = argc == 4 && strcmp(argv[1], "--attempt") == 0;
+  int paused = 0, one = argc >= 4 && strcmp(argv[1], "--attempt") == 0;
   int attempt = one || (argc == 3 && strcmp(argv[1], "--attempts") == 0);
   if (attempt) read_context(argv[2]);
-  if (one) connect_to_worker(argv[3]);
+  in_job = attempt;
+  if (one) handed_on = argv + 4, connect_to_worker(argv[3]);
   else if (attempt) serve_attempts();
   prepare_ourselves();
   if (argc > 1 && !attempt && getrlimit(RLIMIT_NOFILE, &nofile) == 0) {

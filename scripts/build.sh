@@ -1,3 +1,3 @@
 #!/bin/sh
-# Builds the kernels and the drivers, and installs the engines; minutes the first time, nothing to do the next.
-cd -P -- "$(dirname -- "$0")/.." && exec sh scripts/setup --engines
+# Builds the kernels and drivers, and installs what the tests need: minutes the first time, nothing to do the next.
+cd -P -- "$(dirname -- "$0")/.." && exec sh scripts/setup --all

@@ -18,6 +18,7 @@ import time
 PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 15, 36
 COLLECT_SECONDS = 0.1
 WATCH_SECONDS = 0.25
+END_SECONDS = 1  # for what is below us to end; then it is the keeper's
 MOST_SHOWN = 400
 
 _folder = None
@@ -189,14 +190,20 @@ def end_descendants():
 
 def end(code):
     _ending.acquire()  # and never released: one end is enough
-    if _engine is not None and _engine.attached and code == 0:
-        closing = threading.Thread(target=_close, daemon=True)
-        closing.start()
-        closing.join(_engine.close_seconds)
-    end_descendants()
-    if _folder and "/holdall-channel-" in _folder:
-        shutil.rmtree(_folder, ignore_errors=True)  # made by the Holdall worker, which may have had a kill -9
-    os._exit(code)
+    try:
+        if _engine is not None and _engine.attached and code == 0:
+            closing = threading.Thread(target=_close, daemon=True)
+            closing.start()
+            closing.join(_engine.close_seconds)
+        # An engine that restarts what we kill must not keep us.
+        late = threading.Timer(END_SECONDS, os._exit, [code])
+        late.daemon = True
+        late.start()
+        end_descendants()
+        if _folder and "/holdall-channel-" in _folder:
+            shutil.rmtree(_folder, ignore_errors=True)  # made by the Holdall worker, which may have had a kill -9
+    finally:
+        os._exit(code)
 
 
 def _close():

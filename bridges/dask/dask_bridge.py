@@ -8,6 +8,7 @@ and end with us; with it, the client attaches to a scheduler that exists.
 
 import math
 import os
+import subprocess
 import sys
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../common"))
@@ -19,11 +20,6 @@ SETTINGS = {
     "distributed.scheduler.work-stealing": False,
     "distributed.scheduler.worker-saturation": 2.0,  # a worker has its next task when one ends
     "distributed.admin.system-monitor.interval": "10s",
-    "distributed.worker.profile.enabled": False,
-    "distributed.worker.memory.terminate": False,
-    "distributed.worker.memory.pause": False,
-    "distributed.worker.memory.spill": False,
-    "distributed.worker.memory.target": False,
 }
 
 
@@ -55,17 +51,22 @@ class Dask(Engine):
             dask.config.set(SETTINGS)
             cpus = math.ceil(self.options.cpus)
             self.cluster = distributed.LocalCluster(
-                n_workers=1,
-                threads_per_worker=max(cpus, 1),
-                processes=True,
-                host="127.0.0.1",
-                dashboard_address=None,
-                memory_limit=None,
-                resources={"cpus": cpus, "memory": max(int(self.options.memory), 1)},
-                local_directory=os.path.join(self.folder, "dask"),
-                silence_logs=logging.ERROR,
+                n_workers=0, host="127.0.0.1", dashboard_address=None, silence_logs=logging.ERROR
             )
+            worker = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "distributed.cli.dask_worker", self.cluster.scheduler_address),
+                    *("--nthreads", str(cpus), "--no-nanny", "--no-dashboard", "--memory-limit", "0"),
+                    *("--resources", f"cpus={cpus} memory={max(int(self.options.memory), 1)}"),
+                    *("--local-directory", os.path.join(self.folder, "dask"), "--death-timeout", "60"),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            watch({worker.pid: "Dask's worker"})
             self.client = distributed.Client(self.cluster, set_as_default=False)
+            self.client.wait_for_workers(1)
         self.launch = launching(self.options.launcher, copy, self.options.context, context)
 
     def submit(self, batch):

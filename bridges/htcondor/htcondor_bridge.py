@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 import uuid
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -30,8 +31,10 @@ RESERVED = (
     "transfer_output_files input output error log universe initialdir environment getenv request_cpus request_memory "
     "request_gpus max_retries retry_until on_exit_remove on_exit_hold dont_claim_idle notification"
 ).split()
+# By which HTCondor says which GPUs of its host a job has.
+GPU_VARIABLES = ["CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "_CONDOR_AssignedGPUs"]
+HOLD_SECONDS = 1  # within which a job that was evicted because it is held is said to be held
 WENT_WRONG = {
-    condor.EVICTED: "evicted",
     condor.SHADOW_EXCEPTION: "shadow exception",
     condor.HELD: "held",
     condor.RECONNECT_FAILED: "its host is gone",
@@ -54,7 +57,9 @@ class HTCondor(Engine):
         self.run = uuid.uuid4().hex
         #: number by (cluster, process), and the other way round, of jobs that are not over
         self.numbers, self.jobs = {}, {}
-        self.starts = {}
+        self.starts = set()
+        #: when to tell of those that were evicted
+        self.evicted = {}
         self.log = condor.UserLog(os.path.join(self.folder, "jobs.log"))
         self.removals = queue.Queue()
         self.tools = condor.site_tools()
@@ -135,7 +140,8 @@ class HTCondor(Engine):
             context = os.path.basename(context)
         else:
             lines += ["should_transfer_files = NO", f"keep_claim_idle = {KEEP_CLAIM_SECONDS}"]
-        words = condor.quoted(["--attempt", context, "NUMBER"]).replace("NUMBER", "$(number)")
+        names = GPU_VARIABLES if gpus > 0 else []
+        words = condor.quoted(["--attempt", context, "\0", *names]).replace("\0", "$(number)")
         lines += [f"arguments = {words}", self.lines, "queue number from (", *map(str, numbers), ")", ""]
         return "\n".join(lines)
 
@@ -153,13 +159,22 @@ class HTCondor(Engine):
                 # HTCondor would start it again, or keep it: that is for Holdall to decide.
                 self.removals.put((cluster, process))
                 found.append((number, f"job {cluster}.{process} {WENT_WRONG[event]}: {rest_of(lines)}"))
+            elif event == condor.EVICTED:
+                self.evicted[number] = time.monotonic() + HOLD_SECONDS
+                continue
             elif event == condor.EXECUTING:
                 if number in self.starts:
                     self.removals.put((cluster, process))
-                self.starts[number] = True
+                self.starts.add(number)
                 continue
             else:
                 continue
+            self.forget(number)
+        now = time.monotonic()
+        for number in [number for number, tell_at in self.evicted.items() if tell_at <= now]:
+            cluster, process = self.jobs[number]
+            self.removals.put((cluster, process))
+            found.append((number, f"job {cluster}.{process} evicted"))
             self.forget(number)
         return found
 
@@ -177,7 +192,8 @@ class HTCondor(Engine):
 
     def forget(self, number):
         self.numbers.pop(self.jobs.pop(number, None), None)
-        self.starts.pop(number, None)
+        self.starts.discard(number)
+        self.evicted.pop(number, None)
 
     def cancel(self, number):
         job = self.jobs.get(number)
@@ -210,7 +226,7 @@ class HTCondor(Engine):
 
 
 def rest_of(lines):
-    return " ".join(lines[1:])
+    return " ".join(lines[1:3])
 
 
 def user_lines(path):

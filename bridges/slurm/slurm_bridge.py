@@ -31,10 +31,14 @@ FIRST_POLL, LAST_POLL = 1.0, 10.0
 SHARE_OF_POLLS = 20  # squeue may take 1/20 of the time
 FIRST_RETRY, LAST_RETRY = 0.25, 10.0
 PENDING_SECONDS = 2
+SHORT_SECONDS = 30  # an allocation that lasted for less was of no use
 MOST_FAILURES = 3  # in a row, before an attempt of anybody began: it would go on for ever
 END_SECONDS = 1.5
 MOST_SHOWN = 400
 ABANDON_SECONDS = 60
+
+# By which Slurm says which GPUs of its node an attempt has.
+GPU_VARIABLES = ["CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "ZE_AFFINITY_MASK"]
 
 # What passes by itself, and what never will: words of Slurm 20.11 to 24.05.
 PASSES = re.compile(
@@ -248,6 +252,7 @@ class Steps(Bridge):
         self.free = 0
         self.memory_per_cpu = 0
         self.holder = None
+        self.total = 0
 
     def open(self, ready):
         self.ready = ready
@@ -257,8 +262,11 @@ class Steps(Bridge):
                 raise GiveUp(f"--slurm-args has no meaning here: we run inside the Slurm job {inherited}, whose steps are used")
             self.job = inherited
             return self.look()
+        self.allocate()
+
+    def allocate(self):
         cpus = max(1, math.ceil(self.options.cpus))
-        argv = ["salloc", f"--job-name={self.options.name}", f"--ntasks={cpus}", "--cpus-per-task=1", "--no-kill"]
+        argv = ["salloc", f"--job-name={self.options.name}", f"--ntasks={cpus}", "--cpus-per-task=1", "--kill-command=TERM"]
         argv += time_limit(self.options) + self.options.args
         # The allocation is there as long as its command runs, and that ends with us, whatever becomes of us.
         keep, self.holder = os.pipe()
@@ -281,8 +289,18 @@ class Steps(Bridge):
         self.processes.after(0.05, lambda: self.await_allocation(child, since))
 
     def allocation_ended(self, code, out, err):
-        which = f"allocation {self.job}" if self.job else "no allocation"
-        raise GiveUp(f"Slurm: {which} {'is over' if self.job else 'was given'}: {words(err) or f'exit code {code}'}")
+        """Preempted, out of time, or a node failed: for one node Slurm takes all of them."""
+        why = words(err) or f"exit code {code}"
+        if self.job is None:
+            raise GiveUp(f"Slurm gave no allocation: {why}")
+        os.close(self.holder)
+        self.failures = 0 if time.monotonic() - self.since > SHORT_SECONDS else self.failures + 1
+        if self.failures >= MOST_FAILURES:
+            raise GiveUp(f"Slurm took {MOST_FAILURES} allocations in a row, the last was {self.job}: {why}")
+        self.note(f"Slurm took allocation {self.job}, asking for another: {why}")
+        self.job, self.total = None, 0
+        self.said.discard("pending")
+        self.allocate()
 
     def look(self):
         self.processes.spawn(["scontrol", "show", "job", "-o", self.job], self.looked)
@@ -293,12 +311,15 @@ class Steps(Bridge):
         cpus = int(amounts.get("cpu") or (re.search(r"\bNumCPUs=(\d+)", out) or [0, 0])[1])
         if code != 0 or cpus == 0:
             raise GiveUp(f"Slurm does not tell about allocation {self.job}: {words(err or out)}")
-        self.free = cpus
+        self.free = cpus - sum(each.shape[0] for each in self.attempts.values() if each.place is not None)
+        self.since = time.monotonic()
         self.memory_per_cpu = mebibytes(amounts.get("mem", "0")) // cpus
         if self.options.cpus > cpus:
             self.note(f"Slurm allocation {self.job} has {cpus} cpus: no more run at a time")
         self.total = cpus
         self.ready()
+        self.ready = self.feed
+        self.feed()
 
     def start(self, attempt):
         self.waiting.append(attempt)
@@ -312,7 +333,7 @@ class Steps(Bridge):
             os.kill(attempt.place.pid, signal.SIGTERM)
 
     def feed(self):
-        while self.waiting:
+        while self.waiting and self.total > 0:
             attempt = self.waiting[0]
             if attempt.shape[0] > self.total:
                 self.waiting.pop(0)
@@ -326,9 +347,10 @@ class Steps(Bridge):
     def step(self, attempt):
         cpus, memory, _ = attempt.shape
         self.free -= cpus
-        argv = ["srun", "--jobid", self.job, "--exact", "--quiet", "--mpi=none", "--no-kill", "--export=NONE"]
+        argv = ["srun", "--jobid", self.job, "--exact", "--quiet", "--mpi=none", "--export=NONE"]
         argv += self.resources(attempt.shape, memory or self.memory_per_cpu * cpus)
         argv += ["--output=/dev/null", self.options.launcher, "--attempt", "/dev/stdin", str(attempt.number)]
+        argv += GPU_VARIABLES if attempt.shape[2] > 0 else []
         attempt.place = self.processes.spawn(
             argv,
             lambda code, out, err: self.stepped(attempt, code, words(err)),
@@ -339,8 +361,12 @@ class Steps(Bridge):
         self.free += attempt.shape[0]
         attempt.place = None
         if OVER.search(text) and not attempt.canceled:
-            raise GiveUp(f"Slurm: allocation {self.job} is over: {text}")
-        if attempt.canceled or code == 0:
+            if self.holder is None:
+                raise GiveUp(f"the Slurm job {self.job} that we run in is over: {text}")
+            # salloc is about to say so; another allocation will have it.
+            self.processes.after(attempt.retry, lambda: self.again(attempt))
+            attempt.retry = min(LAST_RETRY, attempt.retry * 2)
+        elif attempt.canceled or code == 0:
             self.failures = 0
             self.well()
             self.done(attempt, "" if code == 0 else text)
@@ -389,8 +415,8 @@ class Jobs(Bridge):
         with open(self.options.context) as file:
             context = file.read()
         with open(os.open(self.script, os.O_WRONLY | os.O_CREAT, 0o700), "w") as file:
-            launcher = shlex.quote(self.options.launcher)
-            file.write(f'#!/bin/sh\nshift "${{SLURM_ARRAY_TASK_ID:-0}}"\nexec {launcher} --attempt /dev/stdin "$1" <<\'END\'\n{context}END\n')
+            launcher, variables = shlex.quote(self.options.launcher), " ".join(GPU_VARIABLES)
+            file.write(f'#!/bin/sh\nshift "${{SLURM_ARRAY_TASK_ID:-0}}"\nexec {launcher} --attempt /dev/stdin "$1" ${{CUDA_VISIBLE_DEVICES+{variables}}} <<\'END\'\n{context}END\n')
         common = ["--parsable", "--no-requeue", f"--job-name={self.options.name}", "--output=/dev/null", "--error=/dev/null"]
         common += ["--input=/dev/null", *time_limit(self.options)]
         self.common = ["sbatch", *common, *self.options.args]
@@ -577,7 +603,11 @@ def guard(name, environment):
         pass
     until = time.monotonic() + ABANDON_SECONDS
     while time.monotonic() < until:
-        done = subprocess.run(["scancel", "--quiet", f"--name={name}"], env=environment, capture_output=True, text=True)
+        argv = ["scancel", "--quiet", f"--name={name}"]
+        try:
+            done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=ABANDON_SECONDS)
+        except (OSError, subprocess.TimeoutExpired):
+            break
         if done.returncode == 0 or not PASSES.search(done.stderr):
             break
         time.sleep(1)

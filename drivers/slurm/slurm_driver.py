@@ -19,6 +19,7 @@ import time
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
 from common import Engine, drive, first_line
 
+GRACE = 0.5  # a step fails shortly before salloc says that its allocation is over
 FIRST_POLL, SHARE_OF_POLLS = 0.1, 5  # squeue may take a fifth of the time
 BAD = {"FAILED", "TIMEOUT", "CANCELLED", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE"}
 TAKEN = {"PREEMPTED", "NODE_FAIL", "REVOKED"}
@@ -46,14 +47,17 @@ class Slurm(Engine):
         controller = pathlib.Path(re.search(r"^SlurmctldPidFile\s*= (\S+)", config, re.M)[1])
         if controller.exists():
             self.manager_pid = [os.getpid(), int(controller.read_text())]
-        self.changing = threading.Lock()
+        self.changing, self.closing = threading.Lock(), False
         self.holder = None
         if self.options.mode == "steps":
             self.allocate()
 
     def allocate(self):
-        """The allocation stays until its command's stdin ends, or until Slurm takes it away."""
-        argv = ["salloc", f"--job-name={self.name}", f"--ntasks={self.workers}", "--cpus-per-task=1", "--no-kill"]
+        """The allocation stays until its command's stdin ends, or until Slurm takes it away, be it for one node that fails.
+
+        (With --no-kill it would stay, but Slurm 22.05 does not free the cores of what ran when a node went.)
+        """
+        argv = ["salloc", f"--job-name={self.name}", f"--ntasks={self.workers}", "--cpus-per-task=1", "--kill-command=TERM"]
         if self.options.nodes:
             argv += [f"--nodes={self.nodes}"]
         argv += ["sh", "-c", "echo $SLURM_JOB_ID; exec cat > /dev/null"]
@@ -77,9 +81,17 @@ class Slurm(Engine):
             if subprocess.run([*argv, *task["argv"]], stdin=null, stdout=null, stderr=null).returncode == 0:
                 return True
             with self.changing:
-                if self.retries and self.job == job and "RUNNING" not in self.states("-j", job).values():
+                # The allocation is over together with its holder: another takes its place.
+                if self.retries and self.job == job and not self.closing and self.over():
                     self.allocate()
         return False
+
+    def over(self):
+        try:
+            self.holder.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def array(self, tasks):
         done = 0
@@ -136,6 +148,7 @@ class Slurm(Engine):
         subprocess.run(["scontrol", "update", f"nodename={name}", "state=resume"], capture_output=True)
 
     def close(self):
+        self.closing = True
         names = [f"--name={self.name}"]
         if getattr(self, "bag", None):
             names.append("--name=" + ",".join(f"{self.bag}-{i}" for i in range(self.workers)))

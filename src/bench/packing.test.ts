@@ -69,9 +69,9 @@ test("the whole bench, small", () => {
 });
 
 test("a range of seeds, and errors drawn several times", () => {
-  const both = packingBench({ tasks: 60, seeds: 2, firstSeed: 5, draws: 3 });
-  const second = packingBench({ tasks: 60, seeds: 1, firstSeed: 6, draws: 3 });
-  const first = packingBench({ tasks: 60, seeds: 1, firstSeed: 5 });
+  const both = packingBench({ tasks: 150, seeds: 2, firstSeed: 5, draws: 2 });
+  const second = packingBench({ tasks: 150, seeds: 1, firstSeed: 6, draws: 2 });
+  const first = packingBench({ tasks: 150, seeds: 1, firstSeed: 5 });
   expect(both.first_seed).toBe(5);
   const worst = Math.max(first.exact.worst_against_best, second.exact.worst_against_best);
   expect(both.exact.worst_against_best).toBe(worst);
@@ -80,7 +80,7 @@ test("a range of seeds, and errors drawn several times", () => {
   // They do not look at estimates.
   for (const rule of ["none", "fcfs", "workqueue"] as const)
     expect(second.drawn!.rules[rule].deviation).toBeLessThan(1e-9);
-  expect(second.drawn!.rules.torc.deviation).toBeGreaterThan(0);
+  expect(both.drawn!.rules.torc.deviation).toBeGreaterThan(0);
   expect(second.drawn!.worst_draw).toBeGreaterThanOrEqual(second.estimated.worst_against_best);
   expect(second.drawn!.rules.workqueue.mean).toBeCloseTo(second.estimated.rules.workqueue.mean, 9);
-});
+}, 60_000);

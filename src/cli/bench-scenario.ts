@@ -7,7 +7,7 @@ import { whyVoid } from "../bench/engines/fairness.ts";
 import { openResultsFolder } from "../bench/engines/results-folder.ts";
 import type { EnginesResult } from "../bench/engines/run-engines.ts";
 import type { EngineId, Sample } from "../bench/engines/samples.ts";
-import { summaryText, type WorkloadSummary } from "../bench/engines/summary.ts";
+import { summaryText, workloadText, type WorkloadSummary } from "../bench/engines/summary.ts";
 import { writeReport } from "../bench/report/report.ts";
 import { baseline } from "../bench/scenarios/baseline.ts";
 import { overhead } from "../bench/scenarios/overhead.ts";
@@ -17,7 +17,7 @@ import type { Part, ScenarioName, ScenarioRequest } from "../bench/scenarios/sce
 import { slurm, SLURM_ENGINES, SLURM_WORKERS } from "../bench/scenarios/slurm.ts";
 import { type SlurmSite, useSlurm } from "../bench/scenarios/slurm-site.ts";
 import { spotText } from "../bench/scenarios/spot-summary.ts";
-import { spot, SPOT_WORKERS } from "../bench/scenarios/spot.ts";
+import { spot, spotWorkers } from "../bench/scenarios/spot.ts";
 import { HoldallError } from "../core/error.ts";
 import { EXIT } from "./exit.ts";
 import type { Io, StopSignal } from "./io.ts";
@@ -64,7 +64,8 @@ export async function benchScenario(
     });
   for (const line of absent) note(`left out: ${line}`);
 
-  const request: ScenarioRequest = { ...flags, workers: flags.workers ?? defaultWorkers(name) };
+  const workers = flags.workers ?? defaultWorkers(name, flags.quick);
+  const request: ScenarioRequest = { ...flags, workers };
   const ids = chosen.map((entry) => entry.id);
   const out = resolve(io.cwd, flags.out ?? join("results", `${name}-${timestamp(io.now())}`));
   const programs = kernels();
@@ -123,7 +124,9 @@ export async function benchScenario(
   }
   const text =
     (site === null ? "" : `# Slurm: ${site.what}\n`) +
-    (name === "spot" ? spotText(samples, result.broken) : summaryText(summaries));
+    (name === "spot"
+      ? spotText(samples, result.broken)
+      : summaryText(summaries) + brokenText(result.broken));
   writeFileSync(join(out, "benchmark_summary.txt"), text);
   if (flags.summary !== null) {
     const path = resolve(io.cwd, flags.summary);
@@ -148,6 +151,15 @@ export async function benchScenario(
     text,
     exitCode: exitCodeOf(stoppedBy, samples, result),
   };
+}
+
+/** An engine without figures has a line too. */
+function brokenText(broken: EnginesResult["broken"]): string {
+  const lines = broken.map(
+    ({ engine, workload, error }) =>
+      `${engine} broke (${workloadText(workload)}): ${error.message.split("\n")[0]}\n`,
+  );
+  return lines.length === 0 ? "" : `\n${lines.join("")}`;
 }
 
 function partsOf(
@@ -178,8 +190,8 @@ function defaultEngines(name: ScenarioName): readonly string[] | null {
   );
 }
 
-function defaultWorkers(name: ScenarioName): number {
-  if (name === "spot") return SPOT_WORKERS;
+function defaultWorkers(name: ScenarioName, quick: boolean): number {
+  if (name === "spot") return spotWorkers(quick);
   return name === "slurm" ? SLURM_WORKERS : detectCpus(thisMachine);
 }
 

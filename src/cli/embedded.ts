@@ -26,6 +26,7 @@ import { startTimer } from "../worker/timer.ts";
 import { Worker } from "../worker/worker.ts";
 import { commandHost } from "./action-host.ts";
 import type { RunHandle, RunOutcome, RunProgress, RunRequest } from "./embedded-types.ts";
+import { marksOfDead, RUN_INSTANCE } from "./held-elsewhere.ts";
 import { writeOutputFiles } from "./output-files.ts";
 import { openRun } from "./run-plan.ts";
 
@@ -72,7 +73,8 @@ async function start(
   undo: (() => void | Promise<void>)[],
 ): Promise<RunHandle> {
   const { stateDir } = request;
-  if (endedUncleanly(ledger)) await endLeftovers(ledger.uuid);
+  if (endedUncleanly(ledger))
+    for (const mark of [ledger.uuid, ...marksOfDead(ledger)]) await endLeftovers(mark);
   const engine = new Engine({ ledger, stateDir, now: steadyNow, wall: Date.now });
   undo.push(() => engine.close());
   const { row, plan } = openRun(engine, request);
@@ -162,7 +164,7 @@ async function start(
       {
         type: "hello",
         version: SESSION_VERSION,
-        instance: crypto.randomUUID(),
+        instance: `${RUN_INSTANCE}${crypto.randomUUID()}`,
         host: hostname(),
         pid: process.pid,
         offer: request.offer,

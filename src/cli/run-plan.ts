@@ -8,6 +8,7 @@ import type { Engine } from "../server/engine.ts";
 import { compareDefinitions, definitionDigest, type Comparison } from "../server/identity.ts";
 import { createStamper, isUnchanged } from "../worker/files.ts";
 import type { RunPlan, RunRequest } from "./embedded-types.ts";
+import { refuseHeld } from "./held-elsewhere.ts";
 
 export interface OpenedRun {
   row: WorkflowRow;
@@ -32,6 +33,7 @@ export function openRun(engine: Engine, request: RunRequest): OpenedRun {
           fix: "see `holdall status --all` for what is there",
         },
       );
+    refuseHeld(ledger, known);
     ledger.updateOptions(known.id, options);
     return again(engine, known, null);
   }
@@ -41,12 +43,13 @@ export function openRun(engine: Engine, request: RunRequest): OpenedRun {
     ? undefined
     : ledger.workflows().find((row) => row.name === definition.name);
   if (!known) return { row: engine.submit(definition, digest, options), plan: null };
+  if (!request.fresh) refuseOtherSource(known, definition, request.stateDir);
+  refuseHeld(ledger, known);
   if (request.fresh) {
     ledger.deleteWorkflow(known.id);
     engine.spill.forget(known.id);
     return { row: engine.submit(definition, digest, options), plan: null };
   }
-  refuseOtherSource(known, definition, request.stateDir);
   let comparison: Comparison | null = null;
   if (known.digest !== digest) {
     const before = definitionWithBodies(ledger, known.id);

@@ -24,14 +24,19 @@ export async function waitFor(
     request.timeoutSeconds === null ? Infinity : now() + request.timeoutSeconds * 1000;
   let { ref } = request;
   let delayMs = LOOK_MIN_MS;
-  let seenMs: number | null = null;
+  let seen = false;
+  let absentSinceMs: number | null = null;
   for (;;) {
+    const askedMs = now();
+    // The first answer is wanted at once: it tells that there is a server, which may then be away for a while.
+    const heldMs = seen ? heldSeconds(giveUpMs - askedMs) * 1000 : 0;
+    let mayAskAtOnce = false;
     try {
       const { status, owned } = await withClient(
         context,
         request.place,
         async ({ client, owner }) => ({
-          status: await client.workflow(ref, { wait: heldSeconds(giveUpMs - now()) }),
+          status: await client.workflow(ref, heldMs > 0 ? { wait: heldMs / 1000 } : {}),
           owned: owner !== null,
         }),
       );
@@ -46,13 +51,17 @@ export async function waitFor(
           `workflow ${ref} has work left, and nobody works on it`,
           { fix: `go on with it: holdall run ${ref}, or holdall serve and holdall worker` },
         );
-      seenMs = now();
+      mayAskAtOnce = !seen || (heldMs > 0 && now() - askedMs >= heldMs);
+      seen = true;
+      absentSinceMs = null;
       if (now() >= giveUpMs) return { status, exitCode: EXIT.timeout };
     } catch (thrown) {
       const error = toHoldallError(thrown);
-      const mayReturn = seenMs !== null && now() - seenMs < ABSENCE_MS;
+      absentSinceMs ??= now();
+      const mayReturn = seen && now() - absentSinceMs < ABSENCE_MS;
       if (error.code !== "unreachable" || !mayReturn || now() >= giveUpMs) throw error;
     }
+    if (mayAskAtOnce) continue;
     await wait(Math.min(delayMs, Math.max(1, giveUpMs - now())));
     delayMs = Math.min(LOOK_MAX_MS, delayMs * 1.3);
   }

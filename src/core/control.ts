@@ -23,7 +23,10 @@ export function cancel(
     const now = tasks.state[task]!;
     if (isTerminal(now)) {
       // That it is to run again is on record, and has to be taken back there.
-      if (tasks.again.delete(task)) canceled.push(task);
+      if (tasks.again.delete(task)) {
+        canceled.push(task);
+        ended.push(task);
+      }
       return;
     }
     if (now === READY) leaveReady(tasks, task);

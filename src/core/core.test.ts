@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
+import { apply } from "./core.ts";
 import { VERDICT_ACCEPTED, VERDICT_OTHER, VERDICT_SUPERSEDED } from "./events.ts";
 import { CANCELED, FAILED, SUCCEEDED } from "./states.ts";
 import { DrivenCore, handed, only, verdicts } from "./testing/driven-core.ts";
-import { block, workflowOf } from "./testing/workflows.ts";
+import { block, CAPACITY, workflowOf } from "./testing/workflows.ts";
 import { DEFAULT_REQUIREMENT } from "./workflow.ts";
 
 const NO_PREFETCH = { prefetchMax: 0 };
@@ -161,11 +162,55 @@ describe("cancel", () => {
     expect(only(core.cancel([0]), "ended")).toMatchObject([{ ended: true }]);
     const retried = core.retry([0]);
     expect(handed(retried)).toEqual([]);
-    expect(only(retried, "reset")).toEqual([]);
+    // On record from now on: a restarted server has to know that it is wanted.
+    expect(only(retried, "reset")).toMatchObject([{ tasks: [0] }]);
+    expect(only(core.retry([0]), "reset")).toEqual([]);
     expect(only(retried, "ended")).toMatchObject([{ ended: false }]);
     const ended = core.finish(running, "canceled");
     expect(only(ended, "reset")).toMatchObject([{ tasks: [0] }]);
     expect(handed(ended)).toMatchObject([{ task: 0, attempt: 2 }]);
+  });
+
+  test("the retry happens also when the server is restarted meanwhile", () => {
+    const core = new DrivenCore();
+    const restored = {
+      states: new Uint8Array(1),
+      attempts: Uint16Array.of(1),
+      failures: new Map(),
+      live: [[1, 0, 1]] as const,
+    };
+    // No validation in between: the owner is not there yet.
+    const definition = workflowOf([block(1)]);
+    apply(core.core, { type: "workflow", workflow: 1, definition, restored }, core.nowMs);
+    const held = [{ workflow: 1, tasks: [0], attempts: [1], started: [true] }];
+    core.step({ type: "worker_joined", worker: 1, capacity: CAPACITY, held });
+    const dead = { worker: 1, task: 0, attempt: 1, cls: 2 ** 24 };
+    const ended = core.finish([dead], "canceled");
+    expect(verdicts(ended)).toEqual([VERDICT_OTHER]);
+    expect(handed(ended)).toMatchObject([{ task: 0, attempt: 2 }]);
+  });
+
+  test("what comes after a task waits for it again as soon as it is wanted again, not only when its attempt is dead", () => {
+    const core = new DrivenCore();
+    core.submit(twoStages(1, 1, "run"));
+    core.join(1, { cpus: 1 });
+    core.cancel([0]);
+    expect(core.states()).toEqual(["canceled", "ready"]);
+    core.retry([0]);
+    expect(core.states()).toEqual(["canceled", "blocked"]);
+    core.cancel([0]);
+    expect(core.states()).toEqual(["canceled", "ready"]);
+  });
+
+  test("a retry that waited is taken back on record", () => {
+    const core = new DrivenCore();
+    core.submit(workflowOf([block(1)]));
+    const running = handed(core.join(1));
+    core.cancel([0]);
+    core.retry([0]);
+    expect(only(core.cancel([0]), "canceled")).toMatchObject([{ tasks: [0] }]);
+    expect(handed(core.finish(running, "canceled"))).toEqual([]);
+    expect(core.state(0)).toBe("canceled");
   });
 
   test("the retry happens also when the worker of the dying attempt is lost", () => {

@@ -10,7 +10,7 @@ import { takesWork } from "./placement.ts";
 import { drawScenario, type Planned, play, setStage, type Stage } from "./play.ts";
 import { estimateSpread } from "./speed.ts";
 
-/** Work as a rule of order sees it: seconds × share ^ exponent; with `gpusFirst`, whatever needs gpus first. */
+/** Work as a rule of order sees it: seconds × share ^ exponent; with `gpusFirst`, whatever needs most gpus first. */
 export interface Shape {
   exponent: number;
   gpusFirst: boolean;
@@ -29,7 +29,7 @@ export const SHAPES: readonly Shape[] = [
 
 export function workOf(shape: Shape, seconds: number, share: number, gpus: number): number {
   const work = seconds * (shape.exponent === 0 ? 1 : share ** shape.exponent);
-  return shape.gpusFirst && gpus > 0 ? work + 1e12 : work;
+  return shape.gpusFirst && gpus > 0 ? work + 1e12 * gpus : work;
 }
 
 /** Tasks that are played through at most. */
@@ -45,7 +45,7 @@ const RACE_TASKS = 32_768;
 const MOST_PLAYS = 128;
 /** Scenarios between two looks at who has fallen behind. */
 const LAP = 4;
-/** So many standard errors are beyond chance. */
+/** So many standard deviations, or errors of a mean, are beyond chance. */
 const SIGNIFICANT = 2;
 /** What was foreseen may take so much longer. */
 const SLACK = 1.1;
@@ -56,10 +56,14 @@ export interface Plan {
   shape: Shape;
   /** tasks that waited when it was made */
   waiting: number;
-  /** everything will have ended by `untilMs`, as the first plan foresaw: nobody starves till then */
+  /** it tells when everything will have ended */
   foreseen: boolean;
-  /** null = nothing was played through so far */
+  /** as the first plan foresaw, with some slack: nobody starves longer; null = nothing was played through so far */
   untilMs: number | null;
+  /** as this plan foresees */
+  endMs: number;
+  /** standard deviation of the logarithm of measured ÷ expected run times; 0 = as expected */
+  spread: number;
 }
 
 /** The shape to follow for these classes, all of one workflow and priority; a plan made before is kept while it is good. */
@@ -76,6 +80,8 @@ export function choosePlan(
     waiting: Infinity,
     foreseen: false,
     untilMs: null,
+    endMs: 0,
+    spread: 0,
   };
   if (waiting === 0 || waiting > MOST_TASKS)
     return { ...standing, waiting: Infinity, foreseen: false };
@@ -105,7 +111,22 @@ export function choosePlan(
     waiting,
     foreseen: true,
     untilMs: standing.untilMs ?? nowMs + end * 1000 * SLACK,
+    endMs: nowMs + end * 1000,
+    spread: spread < EXACT ? 0 : spread,
   };
+}
+
+/**
+ * Something that takes `seconds` may wait on: the plan has it start in time. Where run times are as expected that is so until the end that
+ * was foreseen; else only until it has to start so as not to be the last to end, should it take as much longer than expected as is
+ * just not beyond chance.
+ */
+export function mayWait(plan: Plan, seconds: number | null, nowMs: number): boolean {
+  if (!plan.foreseen || nowMs >= (plan.untilMs ?? 0)) return false;
+  if (plan.spread === 0) return true;
+  return (
+    seconds !== null && nowMs + seconds * 1000 * Math.exp(SIGNIFICANT * plan.spread) < plan.endMs
+  );
 }
 
 /** Classes by this shape's idea of work, most first. */

@@ -14,7 +14,7 @@ import { agedCount, markWaiting } from "./ageing.ts";
 import { assign } from "./assign.ts";
 import type { Core, Holding, WorkerState } from "./core.ts";
 import { unblockHosts } from "./hosts.ts";
-import { ageMsOf, currentOrder } from "./order.ts";
+import { ageMsOf, currentOrder, expectedSeconds } from "./order.ts";
 import {
   bestFor,
   cachedBytes,
@@ -25,6 +25,7 @@ import {
   share,
   takesWork,
 } from "./placement.ts";
+import { mayWait } from "./plan.ts";
 import type { Category, ReadyClass } from "./ready.ts";
 import { backfill, cancelReservation, reserve, reviewReservations, useSpare } from "./reserve.ts";
 import type { Order } from "./scheduling.ts";
@@ -250,10 +251,10 @@ class Decision {
     this.#unpassed = unpassed;
   }
 
-  /** Its start is part of a plan: a reservation would only disturb it, and nobody starves until the end that the plan foresaw. */
-  #isForeseen({ workflow }: ReadyClass): boolean {
-    const plan = this.#core.scheduling.plans.get(workflow);
-    return plan !== undefined && plan.foreseen && this.#nowMs < (plan.untilMs ?? 0);
+  /** Its start is part of a plan: a reservation would only disturb it. */
+  #isForeseen(cls: ReadyClass): boolean {
+    const plan = this.#core.scheduling.plans.get(cls.workflow);
+    return plan !== undefined && mayWait(plan, expectedSeconds(cls), this.#nowMs);
   }
 
   /** The bulkiest of those that were passed over get room first: the others find some sooner anyway. */

@@ -231,7 +231,7 @@ export function propagate(tasks: Tasks, task: number, sink: ReadySink): void {
  * Used when a workflow is loaded, and after a reset.
  */
 export function derive(tasks: Tasks, sink: ReadySink): void {
-  const { graph, state, notBefore, override } = tasks;
+  const { graph, state, notBefore, override, again } = tasks;
   const alone = (task: number): boolean => notBefore.has(task) || override.has(task);
   for (const cls of tasks.classes) {
     cls.ready = 0;
@@ -276,6 +276,8 @@ export function derive(tasks: Tasks, sink: ReadySink): void {
   const given = state.slice();
   for (let task = 0; task < given.length; task++) {
     const was = given[task]!;
+    // What waits for a dying attempt only to run again has not ended for those after it.
+    if (again.size > 0 && again.has(task)) continue;
     if (was === SUCCEEDED || was === FAILED || was === CANCELED) propagate(tasks, task, sink);
   }
   for (let task = 0; task < state.length; task++)

@@ -210,7 +210,8 @@ function checkGraph(tasks: Tasks): void {
     if (state[ended] !== SUCCEEDED) setFailed[set] = 1;
   };
   for (ended = 0; ended < state.length; ended++)
-    if (isTerminal(state[ended]!)) visitDependents(graph, ended, toTask, toSet);
+    if (isTerminal(state[ended]!) && !tasks.again.has(ended))
+      visitDependents(graph, ended, toTask, toSet);
   for (let set = 0; set < left.length; set++) {
     if (left[set] !== tasks.setLeft[set])
       fail(

@@ -227,6 +227,8 @@ export interface Ledger {
   /** as many at once, in one transaction */
   addWorkers(instances: readonly string[], host: string, pid: number, nowMs: number): number[];
   workerHost(worker: number): string | null;
+  /** as it said when it came; of runners that poll the pid is 0 */
+  workerProcess(worker: number): { instance: string; host: string; pid: number } | null;
   /** open ones, and ended ones that are not forgotten yet, by worker */
   claims(): ClaimRow[];
   /** by name, those whose time is over included */

@@ -4,7 +4,7 @@ import { nearest } from "./nearest.ts";
 import type { Reader } from "./values.ts";
 
 /** Each key with the name it is known by here; aliases are Torc's. */
-type Keys = Readonly<Record<string, string>>;
+export type Keys = Readonly<Record<string, string>>;
 
 type RequirementField =
   "name" | "cpus" | "memory" | "disk" | "gpus" | "nodes" | "runtime" | "custom";

@@ -15,12 +15,16 @@ type Range = readonly [first: number, count: number];
 /** Long enough for any expression that ends at all. */
 const PATIENCE_MS = 1500;
 
+/** Names that all expressions of a document together are compared with. */
+const MOST_NAMES = 100_000_000;
+
 /** A function from an expression to the tasks whose names it matches; tells an expression that is wrong or matches none. */
 export function nameMatcher(
   drafts: readonly Draft[],
   mistakes: Mistakes,
 ): (source: string, where: Path) => readonly Range[] {
   const known = new Map<string, readonly Range[]>();
+  const effort = { left: MOST_NAMES };
   return (source, where) => {
     const before = known.get(source);
     if (before && before.length > 0) return before;
@@ -29,7 +33,7 @@ export function nameMatcher(
       mistakes.add(where, pattern.error, pattern.fix, { needle: source });
       return [];
     }
-    const found = matchAll(drafts, source, pattern.regex);
+    const found = matchAll(drafts, source, pattern.regex, effort);
     if (typeof found === "string") mistakes.add(where, `'${source}': ${found}`, FIX);
     else if (found.length === 0)
       mistakes.add(
@@ -49,6 +53,7 @@ function matchAll(
   drafts: readonly Draft[],
   source: string,
   regex: RegExp,
+  effort: { left: number },
 ): readonly Range[] | string {
   const literal = literalOf(source);
   const ranges: [number, number][] = [];
@@ -59,6 +64,7 @@ function matchAll(
   };
   const startedMs = performance.now();
   let looked = 0;
+  if ((effort.left -= drafts.length) < 0) return "there are too many expressions for so many tasks";
   for (const { table, body, first, count } of drafts) {
     const { name } = body;
     if (table === null || typeof name === "string") {

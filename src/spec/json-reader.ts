@@ -172,7 +172,9 @@ export function jsonReader(text: string, five: boolean): JsonReader {
   function word(): string {
     const match = /[^\s,:[\]{}"']+/y;
     match.lastIndex = at;
-    return match.exec(text)?.[0] ?? "";
+    const found = match.exec(text)?.[0] ?? "";
+    const end = found.search(/\/[/*]/);
+    return end > 0 ? found.slice(0, end) : found;
   }
 
   function literal(): SpecValue {
@@ -183,7 +185,7 @@ export function jsonReader(text: string, five: boolean): JsonReader {
       return known;
     }
     const pattern = five
-      ? /^[-+]?(?:0[xX][\da-fA-F]+|(?:(?:0|[1-9]\d*)\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|Infinity|NaN)$/
+      ? /^[-+]?(?:0[xX][\da-fA-F]+|(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?|Infinity|NaN)$/
       : STRICT_NUMBER;
     if (pattern.test(shown)) {
       at += shown.length;

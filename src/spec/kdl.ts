@@ -309,10 +309,10 @@ function mapping(
     if (Object.hasOwn(map, slot.to)) twiceProperty(converter, property, name);
     const value = scalar(property.value);
     const spot = { ...spotOf(property.value), key: spotOf(property.name!).start };
-    const isList = slot.kind === "list";
-    setOwn(map, slot.to, isList ? [value] : value);
+    const listed = slot.kind === "list";
+    setOwn(map, slot.to, listed ? [value] : value);
     note(converter, map, slot.to, spot);
-    if (isList) note(converter, map[slot.to] as SpecValue[], 0, spot);
+    if (listed) note(converter, map[slot.to] as SpecValue[], 0, spot);
   }
   fill(converter, map, node.children?.nodes ?? [], shape);
   return map;

@@ -2,8 +2,8 @@
 import { HoldallError, type ErrorDetail } from "../core/error.ts";
 import type { At, Format, Path, SpecDocument } from "./document.ts";
 
-/** Further mistakes shown beside the first. */
-const SHOWN_OTHERS = 20;
+/** Further mistakes shown beside the first: twenty in all. */
+const SHOWN_OTHERS = 19;
 /** Kept to be put in the order of the document; whoever finds more stops looking. */
 const KEPT = 200;
 

@@ -64,6 +64,7 @@ export function fileReader(context: EntrySources): FileReader {
   let late = false;
   // what a command refers to is mostly listed as well
   const referred = new Set<string>();
+  const matched = new Map<string, readonly string[]>();
 
   const put = (of: "files" | "user_data", direction: Direction, text: TextTemplate): void => {
     if (referred.size === 0 || !referred.has(JSON.stringify([of, direction, text])))
@@ -162,7 +163,9 @@ export function fileReader(context: EntrySources): FileReader {
           context.mistakes.add(where, pattern.error, pattern.fix);
           continue;
         }
-        const found = registryOf(of)?.matching(pattern.regex) ?? [];
+        const key = `${of} ${text}`;
+        const found = matched.get(key) ?? registryOf(of)?.matching(pattern.regex) ?? [];
+        matched.set(key, found);
         if (found.length === 0) {
           const names = [...(registryOf(of)?.names() ?? [])].slice(0, 5);
           const fix =

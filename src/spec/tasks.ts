@@ -97,13 +97,13 @@ export function readTask(
       ? filesOf().command(text, where, use === "command")
       : plainText(text, where, use);
   const placed = (key: string): readonly Placed[] => {
-    const value = Object.hasOwn(task, key) ? task[key] : undefined;
-    if (value === undefined) return NOTHING;
+    const list = Object.hasOwn(task, key) ? task[key] : undefined;
+    if (list === undefined) return NOTHING;
     const where = [...at, key];
-    const read = readTexts(context, value, where);
+    const read = readTexts(context, list, where);
     if (!read) return NOTHING;
     const use = key.endsWith("_regexes") ? "regex" : undefined;
-    if (!isList(value)) return [{ text: plainText(read[0]!, where, use), where }];
+    if (!isList(list)) return [{ text: plainText(read[0]!, where, use), where }];
     return read.map((text, i) => {
       const place = [...where, i];
       return { text: plainText(text, place, use), where: place };

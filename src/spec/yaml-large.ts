@@ -1,5 +1,5 @@
 /**
- * Large YAML documents, piece by piece: the text is cut at its top-level keys and at the items of `tasks`, each piece
+ * Large YAML documents, piece by piece: the text is cut at its top-level keys and at the items of its long lists, each piece
  * is read on its own, and places are looked for only where a mistake is. Reading a 50 MB document whole would take
  * half a minute and gigabytes; what is no workflow at all is refused after one look at its lines.
  */
@@ -15,7 +15,7 @@ import {
   type SpecDocument,
   type SpecValue,
 } from "./document.ts";
-import { TASK_KEYS, WORKFLOW_KEYS } from "./fields.ts";
+import { FILE_KEYS, type Keys, TASK_KEYS, USER_DATA_KEYS, WORKFLOW_KEYS } from "./fields.ts";
 import { mistakesError } from "./mistakes.ts";
 import { nearest } from "./nearest.ts";
 import { parsePlainItem } from "./yaml-plain.ts";
@@ -36,12 +36,19 @@ const ENOUGH_MISTAKES = 21;
 /** Items that are no tasks after which reading on is of no use. */
 const ENOUGH_WRONG = 200;
 
+/** Lists that are read item by item, with the keys of an item. */
+const LONG_LISTS: Readonly<Record<string, Keys>> = {
+  tasks: TASK_KEYS,
+  files: FILE_KEYS,
+  user_data: USER_DATA_KEYS,
+};
+
 interface Piece {
   key: string;
   offset: number;
   end: number;
   line: number;
-  /** of `tasks`: where each item starts, and on which line */
+  /** of long lists: where each item starts, and on which line */
   items: { offsets: number[]; lines: number[]; column: number } | null;
 }
 
@@ -66,7 +73,8 @@ export function parseLargeYaml(file: string, source: string): SpecDocument {
   };
   for (const piece of pieces) {
     if (piece.items) {
-      setOwn(value, piece.key, readItems(text, piece, part));
+      const keys = LONG_LISTS[WORKFLOW_KEYS[piece.key]!]!;
+      setOwn(value, piece.key, readItems(text, piece, part, keys));
       continue;
     }
     const read = part(piece.offset, piece.end, piece.line, 0)?.value as Record<string, SpecValue>;
@@ -108,11 +116,11 @@ export function parseLargeYaml(file: string, source: string): SpecDocument {
 
 type ReadPart = (from: number, end: number, line: number, column: number) => SpecDocument | null;
 
-function readItems(text: string, piece: Piece, part: ReadPart): SpecValue[] {
+function readItems(text: string, piece: Piece, part: ReadPart, keys: Keys): SpecValue[] {
   const { offsets, lines, column } = piece.items!;
   const items: SpecValue[] = [];
   let wrong = 0;
-  // items that cannot be tasks are told later; after so many of them the rest need not be read
+  // items that cannot be what they should are told later; after so many of them the rest need not be read
   for (let i = 0; i < offsets.length && wrong < ENOUGH_WRONG; i++) {
     const end = offsets[i + 1] ?? piece.end;
     let item: SpecValue | undefined = parsePlainItem(text, offsets[i]!, end, column);
@@ -122,7 +130,7 @@ function readItems(text: string, piece: Piece, part: ReadPart): SpecValue[] {
       item = isList(read) ? read[0]! : read;
     }
     items.push(item);
-    if (!isMap(item) || Object.keys(item).some((key) => !Object.hasOwn(TASK_KEYS, key))) wrong += 1;
+    if (!isMap(item) || Object.keys(item).some((key) => !Object.hasOwn(keys, key))) wrong += 1;
   }
   return items;
 }
@@ -203,15 +211,15 @@ function cutPieces(file: string, text: string): Piece[] {
     }
     if (piece) piece.end = at;
     const key = /^["']/.test(match[1]!) ? match[1]!.slice(1, -1) : match[1]!;
-    const isTasks =
-      WORKFLOW_KEYS[key] === "tasks" &&
+    const isLong =
+      Object.hasOwn(LONG_LISTS, WORKFLOW_KEYS[key] ?? "") &&
       /^[ \t]*(?:#.*)?$/.test(text.slice(KEY.lastIndex, next).trimEnd());
     piece = {
       key,
       offset: at,
       end: text.length,
       line,
-      items: isTasks ? { offsets: [], lines: [], column: -1 } : null,
+      items: isLong ? { offsets: [], lines: [], column: -1 } : null,
     };
     if (pieces.some((other) => other.key === key)) refuse(`the key '${key}' is there twice`);
     pieces.push(piece);

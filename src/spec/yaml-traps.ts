@@ -24,8 +24,12 @@ function lineAt(text: string, offset: number): { line: string; start: number } {
   return { line: text.slice(start, end < 0 ? text.length : end).replace(/\r$/, ""), start };
 }
 
+/** Lines that nobody wrote by hand are not looked into. */
+const LONG_LINE = 5000;
+
 /** An unquoted value on this line that YAML cannot read as text, or null. */
 function trapOf(line: string, start: number): Told | null {
+  if (line.length > LONG_LINE) return null;
   const match = ENTRY.exec(line);
   if (!match) return null;
   const [, before, value] = match as unknown as [string, string, string];
@@ -106,6 +110,10 @@ function openQuote(text: string, offset: number): number | null {
 /** A YAML error in words that name the fix, at the place of the cause where that can be told. */
 export function explainYaml(error: YAMLError, text: string): Told {
   const offset = error.pos[0];
+  if (/call stack/.test(error.message)) {
+    const message = "lists and mappings are nested too deeply";
+    return { message, fix: "a workflow needs ten levels at most", offset };
+  }
   const { line, start } = lineAt(text, Math.min(offset, text.length));
   const plain = { message: error.message, fix: "correct the YAML here", offset };
   switch (error.code) {

@@ -31,6 +31,9 @@ import { explainYaml } from "./yaml-traps.ts";
 /** Nodes that aliases may multiply a document to, beyond ten times its own size. */
 const ALIAS_ALLOWANCE = 100_000;
 
+/** Mistakes of syntax that are looked into; far more than are shown. */
+const EXPLAINED = 100;
+
 /** Reads one YAML document. Throws `spec` with every mistake of syntax. `text` should be a few megabytes at most. */
 export function parseYaml(file: string, text: string): SpecDocument {
   const { root, document, lines } = parseNodes(file, text);
@@ -70,10 +73,11 @@ function parseNodes(
   const broken = all.flatMap((document) => [...document.errors, ...document.warnings]);
   if (broken.length > 0) {
     throw mistakesError(
-      broken.map((error) => {
+      broken.slice(0, EXPLAINED).map((error) => {
         const told = explainYaml(error, text);
         return { message: told.message, fix: told.fix, place: place(told.offset) };
       }),
+      broken.length,
     );
   }
   if (all.length > 1) {

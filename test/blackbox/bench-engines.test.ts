@@ -75,7 +75,7 @@ test(
       { kind: "zlib", tasks: 2, bytes: 4096, level: 6, warm: false },
       { kind: "zlib", tasks: 3, bytes: 4096, level: 6, warm: false },
     ]);
-    expect(samples.map(({ done }) => done).toSorted()).toEqual([2, 2, 3, 3]);
+    expect(samples.map(({ done }) => done)).toEqual([2, 2, 3, 3]);
   },
   LIMIT_MS,
 );
@@ -141,6 +141,19 @@ test("an engine that is missing is named with the way to install it; --require m
   expect(existsSync(join(cwd, "results"))).toBe(false);
 });
 
+test.skipIf(lacks("workqueue"))(
+  "a build of Work Queue of the user's: its worker and its version",
+  async () => {
+    // The system's own is one that was installed with a prefix, too.
+    const flags = ["--tasks", "2", "--n", "2000", "--reps", "1", "--cctools", "/usr"];
+    const { samples, out } = await measured(["workqueue"], ...flags);
+    const environment = JSON.parse(readFileSync(join(out, "environment.json"), "utf8"));
+    expect(environment.engines.workqueue).toBe(`${samples[0]!.version} (/usr)`);
+    expect(samples[0]!.done).toBe(2);
+  },
+  LIMIT_MS,
+);
+
 test(
   "results are never written over",
   async () => {
@@ -183,6 +196,29 @@ test.skipIf(lacks("parallel"))(
     expect(result.broken["parallel"]).toStartWith("GNU Parallel: its driver ended (SIGKILL)");
     expect(left()).toEqual([]);
     expect(readSamples(join(cwd, "out")).map(({ engine }) => engine)).toEqual(["floor"]);
+  },
+  LIMIT_MS,
+);
+
+test.skipIf(lacks("workqueue"))(
+  "engines end also when the measurement gets kill -9",
+  async () => {
+    const cwd = scratchDir();
+    const { env, left } = marked();
+    const flags = ["--codec", "none", "--sleep-ms", "600000", "--tasks", "4", "--workers", "2"];
+    for (const id of ["holdall", "workqueue", "floor"]) {
+      const args = ["bench", "engines", "--engines", id, "--cold", "--out", id, ...flags];
+      // Without the script that starts Bun, which would be what is killed.
+      const command = [process.execPath, join(import.meta.dir, "../../src/cli/main.ts")];
+      const bench = start(cwd, args, { env, command });
+      await until(
+        "two tasks run",
+        () => left().filter((pid) => commandOf(pid).includes("sleep_task\0")).length === 2,
+        60_000,
+      );
+      bench.kill("SIGKILL");
+      await until("nothing is left", () => left().length === 0, 30_000);
+    }
   },
   LIMIT_MS,
 );

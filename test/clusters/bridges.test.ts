@@ -1,148 +1,52 @@
-// `--executor workqueue|ray` as a user meets it: workflows, faults, and nothing left behind.
+// `--executor workqueue|ray|parsl|dask` as a user meets it: workflows, faults, and nothing left behind.
 
 import { describe, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { ENGINE_NAMES, engineParts } from "../../src/worker/executors/engines.ts";
-import { isAlive, linesOf, run, runReport, spec, start, tasks, until } from "../support/holdall.ts";
+import { engineNamed, engineParts } from "../../src/worker/executors/engines.ts";
+import {
+  below,
+  engineFlags,
+  ENGINES_UNDER_TEST,
+  expectGone,
+  interruptTwice,
+  killInTheMiddle,
+  runMixed,
+  startTwo,
+} from "../support/engine-runs.ts";
+import { isAlive, linesOf, run, runReport, start, tasks, until } from "../support/holdall.ts";
 import { requires } from "../support/requires.ts";
 import { root, scratchDir } from "../support/scratch.ts";
 
-/** Processes below one, by name. What leaves its parents is not in it. */
-function below(pid: number): { pid: number; name: string }[] {
-  const all = readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((name) => {
-      try {
-        const text = readFileSync(`/proc/${name}/stat`, "latin1");
-        const end = text.lastIndexOf(")");
-        const parent = Number(text.slice(end + 2).split(" ")[1]);
-        return [{ pid: Number(name), parent, name: text.slice(text.indexOf("(") + 1, end) }];
-      } catch {
-        return [];
-      }
-    });
-  const found = all.filter((each) => each.parent === pid);
-  return found.flatMap((each) => [each, ...below(each.pid)]);
-}
-
-/** The process that does the engine's work here: what a fault takes away. */
-const ENGINE_PROCESS = { workqueue: "work_queue_work", ray: "raylet" } as const;
-const BRIDGE_PROCESS = { workqueue: "holdall-workque", ray: "python" } as const;
-/** An engine that nobody ends takes at most this long to go. */
-const GONE_MS = 2000;
-
-for (const name of ENGINE_NAMES) {
-  const missing = requires(name, "sh scripts/setup --engines", engineParts(name).found);
-  const engine = ["--executor", name, "--cpus", "2"];
+for (const engine of Object.values(ENGINES_UNDER_TEST)) {
+  const { name } = engine;
+  const missing = requires(name, engineNamed(name).install, engineParts(name).found);
 
   describe.skipIf(missing)(name, () => {
-    /** Two tasks that stay, and everything that runs for them. */
-    async function running(): Promise<{
-      cwd: string;
-      holdall: ReturnType<typeof start>;
-      all: { pid: number; name: string }[];
-    }> {
-      const cwd = scratchDir();
-      const script = "echo $$ >> pids; sleep 600 & echo $! >> pids; wait";
-      const document = {
-        name: "long",
-        tasks: [0, 1].map((i) => ({ name: `t${i}`, command: script })),
-      };
-      const holdall = start(cwd, ["run", spec(cwd, document), ...engine]);
-      await until("both tasks run", () => linesOf(join(cwd, "pids")).length === 4, 90_000);
-      const all = below(holdall.pid);
-      const pids = linesOf(join(cwd, "pids")).map(Number);
-      for (const pid of pids) expect(isAlive(pid)).toBe(true);
-      expect(all.some((each) => each.name.startsWith(ENGINE_PROCESS[name]))).toBe(true);
-      return { cwd, holdall, all: [...all, ...pids.map((pid) => ({ pid, name: "task" }))] };
-    }
-    const gone = (all: readonly { pid: number }[]): Promise<true> =>
-      until("nothing is left", () => all.every(({ pid }) => !isAlive(pid)), GONE_MS);
-
     test("the compress example, then again from what is there", async () => {
       const cwd = scratchDir();
       const workflow = join(root, "examples/compress/workflow.yaml");
-      const first = await runReport(cwd, [workflow, ...engine]);
+      const first = await runReport(cwd, [workflow, ...engineFlags(engine)]);
       expect(first).toMatchObject({ code: 0, tasks: 26, succeeded: 26, attempts: 26 });
-      const again = await runReport(cwd, [workflow, ...engine]);
+      const again = await runReport(cwd, [workflow, ...engineFlags(engine)]);
       expect(again).toMatchObject({ code: 0, succeeded: 26, attempts: 0, cached: 26 });
     });
 
-    test("retries, timeouts, missing outputs, dependencies and refusals are Holdall's", async () => {
-      const cwd = scratchDir();
-      const document = {
-        name: "mixed",
-        tasks: [
-          { name: "flaky", command: "test $HOLDALL_ATTEMPT = 3", retries: 2 },
-          {
-            name: "after",
-            command: "echo done > after.txt",
-            depends_on: ["flaky"],
-            outputs: ["after.txt"],
-          },
-          { name: "slow", command: "sleep 600", timeout: "300ms" },
-          { name: "none", command: "true", outputs: ["absent.txt"] },
-          { name: "absent", command: ["./no-such-command"] },
-          { name: "killed", command: "kill -9 $$" },
-          {
-            name: "binary",
-            command: String.raw`printf '\000\377{"type":"exited","id":1}\n'; exit 3`,
-          },
-          { name: "skipped", command: "true", depends_on: ["slow"] },
-        ],
-      };
-      const report = await runReport(cwd, [spec(cwd, document), ...engine]);
-      expect(report).toMatchObject({ code: 1, tasks: 8, succeeded: 2, failed: 5, skipped: 1 });
-      const rows = await tasks(cwd);
-      const outcomes = Object.fromEntries(
-        Object.values(rows).map((row) => [
-          row.name,
-          `${row.attempts} ${row.outcome} ${row.exit_code}`,
-        ]),
-      );
-      expect(outcomes).toMatchObject({
-        flaky: "3 ok 0",
-        after: "1 ok 0",
-        none: "1 output_missing 0",
-        absent: "1 launch_error 127",
-        binary: "1 exit 3",
-      });
-      expect(rows["slow"]).toMatchObject({ outcome: "timeout", attempts: 1 });
-      expect(rows["killed"]?.outcome).toBe("signal");
-    });
+    test("retries, timeouts, missing outputs, dependencies and refusals are Holdall's", () =>
+      runMixed(engine));
 
     test("kill -9 of the run leaves no process of the engine or of a task", async () => {
-      const { holdall, all } = await running();
+      const { holdall, all } = await startTwo(engine);
       holdall.kill("SIGKILL");
-      await gone(all);
+      await expectGone(all);
     });
 
-    test("Ctrl-C twice leaves none either", async () => {
-      const { holdall, all } = await running();
-      holdall.kill("SIGINT");
-      await Bun.sleep(50);
-      holdall.kill("SIGINT");
-      expect((await holdall.result).code).toBe(130);
-      await gone(all);
-    });
+    test("Ctrl-C twice leaves none either", () => interruptTwice(engine));
 
-    test.each(["engine", "bridge"] as const)(
+    const parts = ["engine", "bridge", ...(name === "workqueue" ? [] : ["keeper"])] as const;
+    test.each(parts as readonly ("engine" | "bridge" | "keeper")[])(
       "the %s dies in the middle: it is named, and its tasks are ready again",
-      async (which) => {
-        const { cwd, holdall, all } = await running();
-        const wanted = (which === "engine" ? ENGINE_PROCESS : BRIDGE_PROCESS)[name];
-        const victim = all.find((each) => each.name.startsWith(wanted));
-        process.kill(victim?.pid ?? 0, "SIGKILL");
-        const { code, stderr } = await holdall.result;
-        expect(code).toBe(1);
-        expect(stderr).toContain(name);
-        if (which === "engine")
-          expect(stderr).toContain(name === "ray" ? "raylet ended" : "signal 9");
-        await gone(all);
-        const rows = await tasks(cwd);
-        expect(Object.values(rows).map((row) => row.state)).toEqual(["ready", "ready"]);
-      },
+      (which) => killInTheMiddle(engine, which),
     );
   });
 }

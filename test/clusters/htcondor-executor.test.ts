@@ -10,8 +10,8 @@ if (!requiresCondor())
     (events) =>
       openExecutor(events, {
         stateDir: "/nonexistent",
-        engine: { name: "htcondor", cpus: 64, memoryBytes: 1024 ** 3, maxParallel: null },
+        engine: { name: "htcondor", cpus: 6, memoryBytes: 1024 ** 3, maxParallel: null },
       }),
     // It takes a tenth of a second for a job, and seconds until the first one is matched.
-    { peak: true, guardsStrays: true, hundredsMs: 300_000, thousands: 300, overlapSeconds: 2 },
+    { peak: true, guardsStrays: true, hundredsMs: 300_000, thousands: 200, overlapSeconds: 2 },
   );

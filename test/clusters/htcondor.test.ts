@@ -54,6 +54,16 @@ async function running(env: Record<string, string | undefined> = {}): Promise<{
   return { cwd, holdall, pids };
 }
 
+/** Ctrl-C until it has ended: on a busy machine two that come soon after each other are one. */
+async function interrupted(holdall: ReturnType<typeof start>): Promise<number | null> {
+  const ended = holdall.result.then(({ code }) => ({ code }));
+  for (;;) {
+    holdall.kill("SIGINT");
+    const result = await Promise.race([ended, Bun.sleep(300)]);
+    if (result !== undefined) return result.code;
+  }
+}
+
 const MIXED = {
   name: "mixed",
   tasks: [
@@ -116,10 +126,7 @@ describe.skipIf(missing)("a pool for the run", () => {
   test("Ctrl-C twice leaves none either", async () => {
     const { holdall, pids } = await running();
     const all = below(holdall.pid).map((each) => each.pid);
-    holdall.kill("SIGINT");
-    await Bun.sleep(50);
-    holdall.kill("SIGINT");
-    expect((await holdall.result).code).toBe(130);
+    expect(await interrupted(holdall)).toBe(130);
     await gone([...pids, ...all]);
   });
 
@@ -182,10 +189,7 @@ describe.skipIf(missing)("a pool of two nodes that is there", () => {
   test("Ctrl-C twice leaves no job and no process", async () => {
     const { holdall, pids } = await running(pool.env);
     expect(await queued()).not.toBe("");
-    holdall.kill("SIGINT");
-    await Bun.sleep(50);
-    holdall.kill("SIGINT");
-    expect((await holdall.result).code).toBe(130);
+    expect(await interrupted(holdall)).toBe(130);
     await gone(pids);
     await until("the queue is empty", async () => (await queued()) === "", GONE_MS);
   });
@@ -206,7 +210,7 @@ describe.skipIf(missing)("a pool of two nodes that is there", () => {
     await pool.ask("condor_hold", "-all", "-reason", "for a test");
     expect((await holdall.result).code).toBe(0);
     expect(linesOf(join(cwd, "began"))).toEqual(["1", "2"]);
-    expect((await run(cwd, ["explain", "1"])).stdout).toContain("for a test");
+    expect((await run(cwd, ["logs", "sh", "--attempt", "1"])).stderr).toContain("held: for a test");
     expect(await queued()).toBe("");
   });
 

@@ -274,6 +274,9 @@ export class History {
       throw new Error(`${what} is handed out after ${each.last}`);
     history.skipped = null;
     if (this.#hasEnded(history, task)) throw new Error(`${what} is handed out after its end`);
+    // One upstream may have been given back, unrecorded, and be skipped since.
+    if (history.upstream[task]!.some((before) => !this.#hasEnded(history, before)))
+      this.#forgetUnborn(workflow, history);
     for (const before of history.upstream[task]!) {
       if (!this.#hasEnded(history, before))
         throw new Error(`${what} is handed out before task ${before} has ended`);

@@ -44,7 +44,7 @@ export interface Disk {
   nextTaskId: number;
   nextWorker: number;
   workflows: Map<number, StoredWorkflow>;
-  workers: Map<number, { instance: string; host: string }>;
+  workers: Map<number, { instance: string; host: string; pid: number }>;
   claims: Map<string, ClaimRow>;
   answers: Map<string, AnswerRow>;
   hostBlocks: Map<string, HostBlock>;
@@ -203,15 +203,16 @@ export function openMemoryLedger(disk: Disk): Ledger {
       [...stored(id).files]
         .sort(([a], [b]) => a - b)
         .flatMap(([task, stamps]) => stamps.map((stamp) => [task, stamp] as const)),
-    addWorker(instance, host) {
+    addWorker(instance, host, pid) {
       const known = [...disk.workers].find(([, worker]) => worker.instance === instance);
       const id = known?.[0] ?? disk.nextWorker++;
-      disk.workers.set(id, { instance, host });
+      disk.workers.set(id, { instance, host, pid });
       return id;
     },
     addWorkers: (instances, host, pid, nowMs) =>
       instances.map((instance) => verbs.addWorker(instance, host, pid, nowMs)),
     workerHost: (worker) => disk.workers.get(worker)?.host ?? null,
+    workerProcess: (worker) => disk.workers.get(worker) ?? null,
     claims: () =>
       [...disk.claims.values()].sort((a, b) => a.worker - b.worker || (a.id < b.id ? -1 : 1)),
     hostBlocks: () => [...disk.hostBlocks.values()].sort((a, b) => (a.host < b.host ? -1 : 1)),
@@ -366,7 +367,8 @@ function write(
     undo.push(() => (had ? map.set(key, before!) : map.delete(key)));
   };
   if (record.kind === "worker") {
-    put(disk.workers, record.worker, { instance: record.instance, host: record.host });
+    const { worker, instance, host, pid } = record;
+    put(disk.workers, worker, { instance, host, pid });
     return;
   }
   if (record.kind === "host_blocked") {

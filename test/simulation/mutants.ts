@@ -12,6 +12,8 @@ import type { Call } from "./calls.ts";
 import type { WorkerFlaws } from "./worker.ts";
 
 const LOST = outcomeIndex("worker_lost");
+/** crash limits that were made larger */
+const spoilt = new WeakSet<object>();
 
 export interface Mutant {
   name: string;
@@ -311,11 +313,10 @@ export const MUTANTS: readonly Mutant[] = [
     about: "a task is let go on after it has taken as many workers along as it may",
     stepped(core) {
       for (const { definition } of core.workflows.values())
-        for (const block of definition.blocks) {
-          const faults = block.faults as { crashLimit?: number; spoilt?: boolean } | undefined;
-          if (faults?.crashLimit === undefined || faults.spoilt) continue;
+        for (const { faults } of definition.blocks) {
+          if (faults?.crashLimit === undefined || spoilt.has(faults)) continue;
           faults.crashLimit++;
-          faults.spoilt = true;
+          spoilt.add(faults);
         }
     },
   },
@@ -357,5 +358,14 @@ export const MUTANTS: readonly Mutant[] = [
     name: "addition-waits-for-nothing",
     about: "added tasks do not wait for what they were added behind",
     after: () => [],
+  },
+  {
+    name: "waiting-retry-forgotten",
+    about: "that a task is to run again when its dying attempt has ended is recorded nowhere",
+    effect(effect, core) {
+      if (effect.type !== "reset") return effect;
+      const { again } = core.workflows.get(effect.workflow)!;
+      return { ...effect, tasks: effect.tasks.filter((task) => !again.has(task)) };
+    },
   },
 ];

@@ -74,6 +74,8 @@ export const EVENT_KINDS = [
   // two attempts at a time
   "duplicate",
   "first_of_two_failed",
+  // a retry of what is dying
+  "retry_of_dying",
 ] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
 

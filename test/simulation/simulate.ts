@@ -1,10 +1,5 @@
 /** One seed from start to end: everything that goes wrong, then quiet, then the promise is checked. */
 import { drainMicrotasks } from "bun:jsc";
-import { HoldallError } from "../../src/core/error.ts";
-import type { Tasks } from "../../src/core/tasks.ts";
-import { isTerminal, READY } from "../../src/core/states.ts";
-import { upstreamOf } from "../../src/core/testing/workflows.ts";
-import type { Engine } from "../../src/server/engine.ts";
 import { ClaimBook } from "./claim-book.ts";
 import { Clock } from "./clock.ts";
 import { History } from "./history.ts";
@@ -15,6 +10,7 @@ import { type EventKind, type Fault, type FaultKind, makePlan, type Plan } from 
 import { SimPoller } from "./poller.ts";
 import { type Random, random } from "./random.ts";
 import { LOSS_MS, SimServer } from "./server.ts";
+import { NO_OUTPUT, Users } from "./users.ts";
 import { type SimAttempt, SimWorker } from "./worker.ts";
 
 export interface SimulationOptions {
@@ -68,12 +64,12 @@ class World {
   readonly #events = new Map<EventKind, number>();
   readonly #history: History;
   readonly #server: SimServer;
+  readonly #users: Users;
   /** the process in each slot */
   readonly #processes: SimWorker[] = [];
   readonly #connections = new Set<Connection>();
   /** the runner in each place, and those before it */
   readonly #pollers: SimPoller[] = [];
-  readonly #added = new Set<number>();
   /** how attempts really ended, and which began */
   readonly #truth = new Map<string, number>();
   readonly #began = new Set<string>();
@@ -81,7 +77,6 @@ class World {
   readonly #unrepaired = new Set<string>();
   readonly #startMs: number;
   #spawned = 0;
-  #submittedMore = false;
 
   constructor(options: SimulationOptions) {
     this.#options = options;
@@ -121,6 +116,13 @@ class World {
       mutant: options.mutant ?? null,
       onDrained: (process) => this.#leave(process),
     });
+    this.#users = new Users({
+      plan: this.#plan,
+      clock: this.#clock,
+      server: this.#server,
+      disk: this.#disk,
+      note,
+    });
   }
 
   run(): void {
@@ -154,6 +156,7 @@ class World {
   #finish(): void {
     this.#server.check();
     this.#history.finish();
+    this.#users.finish();
     const { engine } = this.#server;
     if (!engine) throw new Error("the server never came back");
     for (const { id, endedMs } of engine.ledger.workflows()) {
@@ -363,11 +366,11 @@ class World {
         this.#replace(process, forMs);
         return true;
       case "submit_more":
-        return this.#submitMore();
+        return this.#users.submitMore();
       case "extend":
-        return this.#extend(fault);
+        return this.#users.extend(fault.index);
       case "block_host":
-        return this.#blockHost(fault);
+        return this.#users.blockHost(fault);
       case "poller_death":
       case "poller_stall":
       case "lossy_network":
@@ -377,7 +380,7 @@ class World {
       case "retry":
       case "rebuild":
       case "undo":
-        return this.#interfere(fault);
+        return this.#users.interfere(fault);
       case "drain":
         return process.alive && this.#server.drain(process);
       default:
@@ -442,52 +445,6 @@ class World {
     connection.cut({ lateFrames: true });
   }
 
-  #submitMore(): boolean {
-    if (this.#submittedMore || !this.#server.engine) return false;
-    try {
-      this.#server.engine.submit(this.#plan.more, "more", NO_OUTPUT);
-    } catch (error) {
-      if (!(error instanceof HoldallError) || error.code !== "storage") throw error;
-      return false;
-    }
-    this.#submittedMore = true;
-    return true;
-  }
-
-  /** More tasks for the first workflow, behind some of those it has. */
-  #extend({ index }: Fault): boolean {
-    const tasks = this.#server.engine?.tasks(1);
-    const at = this.#plan.additions.findIndex((_, which) => !this.#added.has(which));
-    if (!tasks || at < 0) return false;
-    const dice = random(this.#plan.seed, "extend", index);
-    const after = new Set<number>();
-    for (let i = dice.integer(0, 4); i > 0; i--) after.add(dice.integer(0, tasks.state.length - 1));
-    const before = tasks.state.length;
-    try {
-      return this.#server.extend(
-        1,
-        this.#plan.additions[at]!,
-        [...after].sort((a, b) => a - b),
-      );
-    } finally {
-      // Also where the server died before it could answer.
-      if (this.#disk.workflows.get(1)!.row.taskCount > before) this.#added.add(at);
-    }
-  }
-
-  #blockHost({ worker, forMs, draw }: Fault): boolean {
-    if (!this.#server.engine) return false;
-    const host = draw % 5 === 0 ? "p0" : `h${1 + (worker % this.#processes.length)}`;
-    if (draw % 3 > 0) {
-      this.#server.blockHost(host, forMs * 4);
-      return true;
-    }
-    // Until somebody thinks better of it.
-    this.#server.blockHost(host, null);
-    this.#clock.after(forMs * 4, () => this.#server.unblockHost(host));
-    return true;
-  }
-
   #disturbPoller({ kind, worker, forMs }: Fault): boolean {
     const poller = this.#pollers[worker % Math.max(1, this.#pollers.length)];
     if (!poller?.alive) return false;
@@ -502,67 +459,4 @@ class World {
     }
     return true;
   }
-
-  /** Users cancel and retry. */
-  #interfere({ kind, index, draw, forMs }: Fault): boolean {
-    const { engine } = this.#server;
-    const workflow = this.#submittedMore && draw % 4 === 0 ? 2 : 1;
-    const tasks = engine?.tasks(workflow);
-    if (!engine || !tasks) return false;
-    const dice = random(this.#plan.seed, "user", index);
-    if (kind === "cancel_all") {
-      engine.event({ type: "cancel", workflow, tasks: null, reason: "enough" });
-      // Most people think better of it.
-      if (dice.chance(0.8)) this.#clock.after(forMs, () => this.#retryAll(workflow));
-      return true;
-    }
-    if (kind === "undo") return undo(engine, workflow, tasks);
-    const count = dice.integer(1, kind === "rebuild" ? 3 : 25);
-    const list = pickTasks(tasks, count, dice, kind === "cancel_tasks");
-    if (list.length === 0) return false;
-    if (kind === "cancel_tasks")
-      engine.event({ type: "cancel", workflow, tasks: list, reason: "not these" });
-    else engine.event({ type: "retry", workflow, tasks: list, rebuild: kind === "rebuild" });
-    return true;
-  }
-
-  #retryAll(workflow: number): void {
-    const tasks = this.#server.engine?.tasks(workflow);
-    if (!tasks) return;
-    const list = Array.from(tasks.state.keys()).filter((task) => isTerminal(tasks.state[task]!));
-    this.#server.engine!.event({ type: "retry", workflow, tasks: list, rebuild: false });
-  }
-}
-
-const NO_OUTPUT = { stdout: "none", stderr: "none", outputDir: null } as const;
-
-/**
- * Three commands in a row: of a task that is ready, something two levels up is to run again, is canceled instead, and then what lies
- * between is to run again. What was ready has to be skipped.
- */
-function undo(engine: Engine, workflow: number, tasks: Tasks): boolean {
-  const upstream = upstreamOf(tasks.definition);
-  const ended = (task: number): boolean => isTerminal(tasks.state[task]!);
-  for (let task = 0; task < upstream.length; task++) {
-    if (tasks.state[task] !== READY) continue;
-    for (const between of upstream[task]!) {
-      const top = upstream[between]!.find(ended);
-      if (top === undefined || !ended(between)) continue;
-      engine.event({ type: "retry", workflow, tasks: [top], rebuild: false });
-      engine.event({ type: "cancel", workflow, tasks: [top], reason: "not again" });
-      engine.event({ type: "retry", workflow, tasks: [between], rebuild: false });
-      return true;
-    }
-  }
-  return false;
-}
-
-/** Tasks that have not ended (to be canceled), or that have (to run again), in ascending order. */
-function pickTasks(tasks: Tasks, count: number, dice: Random, open: boolean): number[] {
-  const picked = new Set<number>();
-  for (let tries = count * 4; tries > 0 && picked.size < count; tries--) {
-    const task = dice.integer(0, tasks.state.length - 1);
-    if (isTerminal(tasks.state[task]!) !== open) picked.add(task);
-  }
-  return [...picked].sort((a, b) => a - b);
 }

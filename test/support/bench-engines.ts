@@ -153,6 +153,7 @@ export interface EnginesJson {
     compression_ratio: number | null;
   }[];
   ratios: Record<string, number>;
+  bridge_overhead_ms: Record<string, number>;
   missing: Record<string, string>;
   broken: Record<string, string>;
 }

@@ -67,7 +67,7 @@ describe.skipIf(missing)("runEngines", () => {
     for (const id of ["holdall", "ray", "dask"]) {
       const own = samples.filter((sample) => sample.engine === id);
       expect(own.map(({ round }) => round)).toEqual([0, 1, 2]);
-      expect(own.map(({ place }) => place).toSorted()).toEqual([0, 1, 2]);
+      expect(new Set(own.map(({ place }) => place)).size).toBe(3);
     }
     expect(samples[0]).toMatchObject({
       version: "plain",
@@ -146,7 +146,7 @@ describe.skipIf(missing)("runEngines", () => {
       marks: true,
       rounds: 1,
       async beside({ bag }, over) {
-        await new Promise((resolve) => over.addEventListener("abort", resolve));
+        await new Promise((told) => over.addEventListener("abort", told));
         marks = readdirSync(join(bag.folder, "marks")).map((name) =>
           readFileSync(join(bag.folder, "marks", name), "utf8").replaceAll(/\d+\.\d+|\d+/g, "N"),
         );

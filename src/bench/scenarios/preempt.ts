@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { LiveRun } from "../engines/run-engines.ts";
 import type { SpotFigures } from "../engines/samples.ts";
 import { figuresOf, readExecutions } from "./executions.ts";
-import { type Disturbance, LAST_MS, schedule } from "./schedule.ts";
+import { type Disturbance, lastBlowMs, schedule } from "./schedule.ts";
 import { aborted, until, watchDeaths } from "./watch.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -25,7 +25,9 @@ export async function preempt(
   const blowsMs: number[] = [];
   const urgent: string[] = [];
   const blows =
-    how === null ? [] : schedule({ ...how, round: run.round, nodes: NODES, lastMs: LAST_MS });
+    how === null
+      ? []
+      : schedule({ ...how, round: run.round, nodes: NODES, lastMs: lastBlowMs(run) });
   for (const { atMs, node } of blows) {
     await until(run.startedMs + atMs, over);
     if (over.aborted) break;

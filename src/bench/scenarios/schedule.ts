@@ -1,8 +1,14 @@
 /** When which node goes: a Poisson process, drawn from a seed, so that every engine suffers the same. */
+import type { LiveRun } from "../engines/run-engines.ts";
 import { randomSource } from "../random.ts";
 
-/** No schedule is longer: a run that takes this long is not about kills any more. */
-export const LAST_MS = 600_000;
+/**
+ * Kills go on for twice the time that the tasks alone would take, the same for every engine: one whose workers take longer to come back
+ * than from one kill to the next would otherwise never be done.
+ */
+export function lastBlowMs({ bag: { workload } }: LiveRun): number {
+  return (2 * workload.tasks * (workload.sleep_ms ?? 0)) / workload.workers;
+}
 
 export interface Disturbance {
   warningS: number;

@@ -5,15 +5,17 @@ import type { EngineId, SpotFigures } from "../engines/samples.ts";
 import { figuresOf, readExecutions } from "./executions.ts";
 import { preempt } from "./preempt.ts";
 import { type Part, type ScenarioRequest, sleeping } from "./scenario.ts";
-import { type Blow, type Disturbance, LAST_MS, schedule } from "./schedule.ts";
+import { type Blow, type Disturbance, lastBlowMs, schedule } from "./schedule.ts";
 import { pilotOptions } from "./slurm.ts";
 import type { SlurmSite } from "./slurm-site.ts";
 import { aborted, until, watchDeaths } from "./watch.ts";
 
-const NODES = 4;
+const nodesOf = (quick: boolean): number => (quick ? 2 : 4);
 const SLOTS_A_NODE = 2;
 /** Engines count lost workers differently; none of them may give up a task because of that. */
 const RETRIES = 50;
+/** A blow may come so much too late. */
+const LATE_MS = 50;
 
 /** `site`: a Slurm whose jobs may be preempted, for the engines that use it; null: there is none. */
 export function spot(
@@ -38,8 +40,8 @@ function usesSlurm(engine: EngineId): boolean {
 function killedParts(request: ScenarioRequest, engines: readonly EngineId[]): Part[] {
   const { quick, seed } = request;
   const workers = request.workers;
-  const workload = sleeping(request.tasks ?? (quick ? 40 : 240), quick ? 200 : 1000, workers);
-  const everyS = request.everyS ?? (quick ? 0.6 : 4);
+  const workload = sleeping(request.tasks ?? (quick ? 24 : 240), quick ? 500 : 1000, workers);
+  const everyS = request.everyS ?? (quick ? 1.5 : 4);
   const rounds = request.reps ?? (quick ? 1 : 5);
   const common = {
     workload,
@@ -47,7 +49,7 @@ function killedParts(request: ScenarioRequest, engines: readonly EngineId[]): Pa
     warm: true,
     engines,
     killable: true,
-    nodes: Math.min(NODES, workers),
+    nodes: Math.min(nodesOf(quick), workers),
     retries: RETRIES,
     marks: true,
   };
@@ -63,7 +65,7 @@ function killedParts(request: ScenarioRequest, engines: readonly EngineId[]): Pa
       beside: (run, over) => disturb(run, over, null),
     },
     killed(0),
-    killed(quick ? 0.5 : 2),
+    ...(quick ? [] : [killed(2)]),
   ];
 }
 
@@ -94,7 +96,7 @@ function preemptedParts(
 }
 
 /** As many tasks at a time as the scenario has, unless told otherwise: sleeping tasks need no cores. */
-export const SPOT_WORKERS: number = NODES * SLOTS_A_NODE;
+export const spotWorkers = (quick: boolean): number => nodesOf(quick) * SLOTS_A_NODE;
 
 /** Kills on schedule until the bag is over; then reads what the tasks wrote. Null `how`: watches only. */
 export async function disturb(
@@ -106,8 +108,12 @@ export async function disturb(
   const deaths = new Map<string, number>();
   const blowsMs: number[] = [];
   const blows: Blow[] =
-    how === null ? [] : schedule({ ...how, round: run.round, nodes: run.nodes, lastMs: LAST_MS });
+    how === null
+      ? []
+      : schedule({ ...how, round: run.round, nodes: run.nodes, lastMs: lastBlowMs(run) });
   for (const { atMs, node } of blows) {
+    // One that comes while another is under way hits a worker that is gone already.
+    if (performance.now() - run.startedMs > atMs + LATE_MS) continue;
     await until(run.startedMs + atMs, over);
     if (over.aborted) break;
     const watch = watchDeaths(

@@ -10,7 +10,7 @@ interface Flags {
   engines?: readonly string[] | undefined;
   quick?: boolean | undefined;
   tasks?: number | undefined;
-  n?: number | undefined;
+  values?: number | undefined;
   tolerance?: number | undefined;
   workers?: number | undefined;
   reps?: number | undefined;
@@ -45,7 +45,7 @@ function scenarioCommand(
           engines: flags.engines ?? null,
           quick: flags.quick === true,
           tasks: flags.tasks ?? null,
-          n: flags.n ?? null,
+          n: flags.values ?? null,
           tolerance: flags.tolerance ?? null,
           workers: flags.workers ?? null,
           reps: flags.reps ?? null,
@@ -75,7 +75,7 @@ function scenarioCommand(
         engines: flag(names, "NAMES", "with commas between them (default: all that are installed)"),
         quick: toggle("a short one, to see that it works; its figures say little"),
         tasks: flag(integerFrom(1), "N", "tasks of the bag (default: the scenario's own)"),
-        n: flag(integerFrom(1), "N", "zfp: float32 values a task (default: 200000)"),
+        values: flag(integerFrom(1), "N", "or --n: zfp, float32 values a task (default: 200000)"),
         tolerance: flag(above0, "E", "zfp: largest absolute error (default: 1e-3)"),
         workers: flag(integerFrom(1), "N", "tasks at a time"),
         reps: flag(integerFrom(1), "N", "runs of each engine"),

@@ -124,6 +124,10 @@ export function createSqliteLedger(database: Database, opened: SqliteLedgerOptio
         ),
       ),
     workerHost: (worker) => (sql.row("worker_host", worker)?.[0] as string | undefined) ?? null,
+    workerProcess(worker) {
+      const row = sql.row("worker_process", worker) as [string, string, number] | null;
+      return row && { instance: row[0], host: row[1], pid: row[2] };
+    },
     claims: () =>
       sql.rows("all_claims").map(([id, workflow, worker, leaseMs, endedMs]) => ({
         id: id as string,

@@ -376,6 +376,8 @@ export function recordTests(bench: Bench): void {
     bench.lasting(() => {
       const hosts = [first, second, 9, 10].map((worker) => bench.ledger.workerHost(worker));
       expect(hosts).toEqual(["h3", "h2", "h9", null]);
+      expect(bench.ledger.workerProcess(second)).toEqual({ instance: "i2", host: "h2", pid: 11 });
+      expect(bench.ledger.workerProcess(10)).toBeNull();
     });
   });
 }

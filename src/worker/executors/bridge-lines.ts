@@ -32,6 +32,8 @@ export interface BridgeHello {
   name: string;
   version: string;
   capabilities: BridgeCapabilities;
+  /** what every attempt has at its disposal on a host of an engine that is not told what it needs */
+  slot: { cpus: number; memoryBytes: number };
 }
 
 export type FromBridge =
@@ -109,13 +111,25 @@ function readMessage(fields: Fields): FromBridge | null {
   }
 }
 
-function readHello({ type, protocol, name, version, capabilities }: Fields): BridgeHello | null {
+function readHello(fields: Fields): BridgeHello | null {
+  const { type, protocol, name, version, capabilities } = fields;
   if (type !== "hello" || protocol !== BRIDGE_PROTOCOL) return null;
   if (typeof name !== "string" || typeof version !== "string") return null;
   if (typeof capabilities !== "object" || capabilities === null) return null;
   const given = capabilities as Fields;
   if (CAPABILITIES.some((each) => typeof given[each] !== "boolean")) return null;
-  return { type, name, version, capabilities: given as unknown as BridgeCapabilities };
+  return {
+    type,
+    name,
+    version,
+    capabilities: given as unknown as BridgeCapabilities,
+    slot: readSlot(fields["slot"]),
+  };
+}
+
+function readSlot(value: unknown): BridgeHello["slot"] {
+  const { cpus, memory_bytes } = (typeof value === "object" && value !== null ? value : {}) as Fields;
+  return { cpus: numberOr(cpus, 1), memoryBytes: numberOr(memory_bytes, 0) };
 }
 
 function readExit(id: number, fields: Fields): FromBridge | null {

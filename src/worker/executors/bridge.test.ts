@@ -101,6 +101,14 @@ describe("a bridge that runs commands itself", () => {
     for (const id of [limited, gpu])
       expect((await recorder.exit(id)).launchError?.errno).toBe("ENOTSUP");
     expect(await recorder.exit(bench.run(["/bin/true"], { needs }))).toMatchObject({ exitCode: 0 });
+    // An engine that is not told what an attempt needs has what its slots have.
+    const unequal = await open("slots", { remote: true });
+    for (const more of [{ cpus: 3 }, { memoryBytes: 2000 }]) {
+      const id = unequal.bench.run(["/bin/true"], { needs: { ...needs, ...more } });
+      expect((await unequal.recorder.exit(id)).launchError?.errno).toBe("ENOTSUP");
+    }
+    const fits = unequal.bench.run(["/bin/true"], { needs: { ...needs, cpus: 2, memoryBytes: 1000 } });
+    expect(await unequal.recorder.exit(fits)).toMatchObject({ exitCode: 0 });
   });
 });
 

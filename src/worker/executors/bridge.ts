@@ -44,6 +44,8 @@ export interface BridgeOptions {
   remote: boolean;
   /** the engine is not told what attempts need, so each takes one of its cpus */
   flat: boolean;
+  /** how long an attempt that was ended from outside waits for the engine to say why (default 0) */
+  reasonMs?: number;
   /** sentences of the bridge for the user */
   note?(text: string): void;
 }
@@ -69,6 +71,8 @@ interface Attempt {
   start: Start;
   lane: Lane;
   begun: boolean;
+  /** ended from outside, and the engine may still say why */
+  lost?: string;
 }
 
 interface Lane {
@@ -121,7 +125,7 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
         if (attempt !== undefined && !closed) events.output(attempt.start.id, stream, bytes);
       },
       exited: over,
-      lost: (number, why) => over(lostExit(number, `${name}: ${why}`)),
+      lost: cutOff,
     },
     options.remote,
   );
@@ -180,10 +184,10 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
    * of attempts of other pools, and handed over again later.
    */
   function hasRoom(attempt: Attempt): boolean {
-    const { lane, number } = attempt;
-    let overtaken = 0;
-    for (const each of lane.pending) if (each < number) overtaken++;
-    if (lane.running < lane.pool.width && overtaken <= lane.pool.width) {
+    const { lane, start } = attempt;
+    let overtaken = pools.before(lane.pool, start.id);
+    for (const each of lane.pending) if (attempts.get(each)!.start.id < start.id) overtaken++;
+    if (lane.running < lane.pool.width && overtaken < lane.pool.width) {
       lane.trust++;
       return true;
     }
@@ -209,6 +213,18 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
     report({ ...exit, id: attempt.start.id });
     attempt.lane.pool.handed--;
     feed(attempt.lane.pool);
+  }
+
+  /** Its launcher is gone. */
+  function cutOff(number: number, why: string): void {
+    const attempt = attempts.get(number);
+    if (attempt === undefined) return;
+    attempt.lost = why;
+    const settle = (): void => {
+      if (attempts.get(number) === attempt) over(lostExit(number, `${name}: ${why}`));
+    };
+    if (options.reasonMs === undefined) settle();
+    else setTimeout(settle, options.reasonMs);
   }
 
   function laneOf(pool: Pool): Lane {
@@ -291,7 +307,8 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
     const attempt = attempts.get(id);
     if (attempt === undefined) return;
     const why = message === "" ? "" : `: ${message}`;
-    if (!attempt.begun) over(lostExit(id, `${name} ended it before it started${why}`));
+    if (attempt.lost !== undefined) over(lostExit(id, `${name}: ${message || attempt.lost}`));
+    else if (!attempt.begun) over(lostExit(id, `${name} ended it before it started${why}`));
     else
       setTimeout(() => {
         if (attempts.get(id) !== attempt) return;
@@ -324,14 +341,8 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
   const listening = listen().catch(() => {});
 
   async function run(): Promise<void> {
-    try {
-      for await (const line of linesOf(child.stdout)) {
-        if (closed || reason !== null) break;
-        if (line !== "") receive(line);
-      }
-    } catch (error) {
-      fail(String(error));
-    }
+    // Something that it started may hold its stdout open for longer than it lives.
+    await Promise.race([obey(), child.exited.then(() => Bun.sleep(LATE_MS))]);
     if (closed) return;
     await child.exited;
     closed = true;
@@ -345,6 +356,16 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
     const error = new Error(reason ?? `${title} ended unexpectedly (${how})${words}`);
     hello.reject(error);
     if (greeting !== null) events.failed(error);
+  }
+  async function obey(): Promise<void> {
+    try {
+      for await (const line of linesOf(child.stdout)) {
+        if (closed || reason !== null) break;
+        if (line !== "") receive(line);
+      }
+    } catch (error) {
+      fail(String(error));
+    }
   }
   const running = run();
 
@@ -386,6 +407,12 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
     if (needs.gpus > 0 && greeting!.capabilities.gpus !== true)
       return `${name} bridge: gpus of other hosts`;
     if (needs.memoryLimitBytes !== null) return `${name} bridge: memory limits on other hosts`;
+    if (options.flat) return null;
+    const { capabilities, slot } = greeting!;
+    if (!capabilities.cpus && needs.cpus > slot.cpus)
+      return `${name} bridge: ${needs.cpus} cpus of one host, where each attempt has ${slot.cpus}`;
+    if (!capabilities.memory && needs.memoryBytes > slot.memoryBytes)
+      return `${name} bridge: ${needs.memoryBytes} bytes of memory, where each attempt has ${slot.memoryBytes}`;
     return null;
   }
 

@@ -38,6 +38,7 @@ export async function openEngine(
       install: engine.install,
       remote: attached || engine.remote === true,
       flat: request.maxParallel !== null,
+      ...(engine.reasonMs === undefined ? {} : { reasonMs: engine.reasonMs }),
       ...(request.note ? { note: request.note } : {}),
     });
     return {

@@ -25,6 +25,8 @@ export interface Pools {
   putBack(pool: Pool, start: Start): void;
   /** the one that `take` would return */
   next(pool: Pool): Start | undefined;
+  /** how many wait here whose ids are lower */
+  before(pool: Pool, id: number): number;
   /** takes an attempt out that was not handed on yet; false when there is no such */
   drop(id: number): boolean;
 }
@@ -81,6 +83,12 @@ export function createPools(): Pools {
       let at = pool.head;
       while (at < pool.queue.length && !waiting.has(pool.queue[at]!.id)) at++;
       return pool.queue[at];
+    },
+    before(pool, id) {
+      let count = 0;
+      for (let at = pool.head; at < pool.queue.length && pool.queue[at]!.id < id; at++)
+        if (waiting.has(pool.queue[at]!.id)) count++;
+      return count;
     },
     drop(id) {
       return waiting.delete(id);

@@ -1,6 +1,7 @@
 /**
  * A bridge without an engine, for faults. argv[2] says how it behaves:
  *   run       runs commands itself, and tells their output as base64
+ *   slots     the same, and says that it is not told what commands need
  *   launch    starts Holdall's launcher (argv[3]) for each attempt, at once
  *   twice     the same, and once more when it has ended
  *   silent    never says hello
@@ -10,6 +11,7 @@
 import { argv as words } from "node:process";
 
 const [, , behaviour = "run", launcher = ""] = words;
+const whole = behaviour === "run" || behaviour === "slots";
 const context = words[words.indexOf("--context") + 1] ?? "";
 const say = (value: object): void => console.log(JSON.stringify(value));
 
@@ -64,19 +66,20 @@ else if (behaviour !== "silent")
     name: "fake",
     version: "1",
     capabilities: {
-      cpus: true,
-      memory: false,
+      cpus: behaviour !== "slots",
+      memory: behaviour !== "slots",
       retries: false,
       cancel: false,
       staging: false,
       priorities: false,
-      output: behaviour === "run",
+      output: whole,
     },
+    slot: { cpus: 2, memory_bytes: 1000 },
   });
 
 for await (const text of console) {
   const line = JSON.parse(text) as StartLine;
-  if (line.type === "start") void (behaviour === "run" ? run(line) : launch(line));
+  if (line.type === "start") void (whole ? run(line) : launch(line));
   if (line.type === "kill") children.get(line.id)?.kill("SIGTERM");
   if (line.type === "close") break;
 }

@@ -37,5 +37,7 @@ SELECT task, role, path, bytes, mtime_ns, inode, sha256 FROM files
 WHERE workflow_id = ?1 AND task >= 0 ORDER BY task, role, path;
 -- name: worker_host
 SELECT host FROM workers WHERE id = ?1;
+-- name: worker_process
+SELECT instance, host, pid FROM workers WHERE id = ?1;
 -- name: find_worker
 SELECT id FROM workers WHERE instance = ?1 AND host = ?2 AND pid = ?3;

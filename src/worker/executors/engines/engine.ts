@@ -30,6 +30,8 @@ export interface Engine<Flags extends string = string> {
   /** how long it may take until it says hello, on a machine that has much else to do */
   helloMs: number;
   flags: Readonly<Record<Flags, EngineFlag>>;
+  /** how long an attempt that was ended from outside waits for the engine to say why (default 0) */
+  reasonMs?: number;
   /** attempts may run on other hosts also where nothing is attached to */
   remote?: boolean;
   /** its bridge is told how long work may take (--time-limit), by `--seconds` */

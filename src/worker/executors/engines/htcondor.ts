@@ -14,6 +14,7 @@ export const htcondor: Engine<"condorSubmit"> = {
   programs: ["python3"],
   install: SETUP_ENGINES,
   helloMs: 90_000, // a pool takes 3 s
+  reasonMs: 2000, // it kills what it holds or evicts before it says so
   flags: {
     condorSubmit: {
       kind: "file",
