@@ -44,6 +44,9 @@ class Dask(Engine):
         if self.attached:
             self.carries = ("cancel",)
             self.client = distributed.Client(self.options.address, timeout=CONNECT_SECONDS, set_as_default=False)
+            workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
+            shares = [each["memory_limit"] // max(each["nthreads"], 1) for each in workers]
+            self.slot_memory_bytes = min(shares, default=0)
             with open(self.options.launcher, "rb") as launcher, open(self.options.context, "rb") as file:
                 copy, context = launcher.read(), file.read()
         else:
@@ -76,7 +79,10 @@ class Dask(Engine):
         for (cpus, memory), numbers in variants.items():
             wanted = None if self.attached else {"cpus": cpus, "memory": memory}
             keys = [f"holdall-{number:010d}" for number in numbers]  # run in the order of their names
-            futures = self.client.map(self.launch, numbers, key=keys, resources=wanted, retries=0, pure=False)
+            # Without a fifo_timeout what comes soon after another batch would run among it.
+            futures = self.client.map(
+                self.launch, numbers, key=keys, resources=wanted, retries=0, pure=False, fifo_timeout=0
+            )
             self.futures.update(zip(numbers, futures))
 
     def finished(self):

@@ -272,7 +272,7 @@ class Steps(Bridge):
         keep, self.holder = os.pipe()
         os.set_inheritable(self.holder, False)
         script = "echo $SLURM_JOB_ID; exec cat >/dev/null"
-        child = self.processes.spawn([*argv, "sh", "-c", script], self.allocation_ended, keep)
+        self.keeper = child = self.processes.spawn([*argv, "sh", "-c", script], self.allocation_ended, keep)
         os.close(keep)
         self.processes.after(0.05, lambda: self.await_allocation(child, time.monotonic()))
 
@@ -363,7 +363,8 @@ class Steps(Bridge):
         if OVER.search(text) and not attempt.canceled:
             if self.holder is None:
                 raise GiveUp(f"the Slurm job {self.job} that we run in is over: {text}")
-            # salloc is about to say so; another allocation will have it.
+            # salloc is about to say so, or we make sure; another allocation will have it.
+            self.processes.after(FIRST_POLL, lambda job=self.job: self.make_sure(job))
             self.processes.after(attempt.retry, lambda: self.again(attempt))
             attempt.retry = min(LAST_RETRY, attempt.retry * 2)
         elif attempt.canceled or code == 0:
@@ -383,6 +384,17 @@ class Steps(Bridge):
         else:
             self.done(attempt, f"srun ended with {code}{': ' if text else ''}{text}")
         self.feed()
+
+    def make_sure(self, job):
+        """A controller that was killed may have forgotten an allocation of its last seconds, and salloc does not hear of it."""
+
+        def asked(code, out, err):
+            forgotten = code != 0 and OVER.search(err) or code == 0 and not out.strip()
+            if forgotten and self.job == job and self.keeper.pid in self.processes.children:
+                os.kill(self.keeper.pid, signal.SIGKILL)
+
+        if self.job == job:
+            self.processes.spawn(["squeue", "--noheader", f"--jobs={job}", "--format=%T"], asked)
 
     def again(self, attempt):
         if attempt.number in self.attempts and not attempt.canceled:

@@ -1,8 +1,9 @@
-"""Parsl: a bash_app's worth of Python apps on a HighThroughputExecutor, which start the command by subprocess."""
+"""Parsl: a python_app on a HighThroughputExecutor that starts the command by subprocess."""
 
 import os
 import pathlib
 import sys
+import time
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
 from common import Engine, below, drive, end_tree
@@ -25,53 +26,55 @@ class Parsl(Engine):
         from parsl.providers import LocalProvider
 
         self.version = parsl.__version__
-        self.executors = [
-            HighThroughputExecutor(
-                label=f"node{node}",
-                address="127.0.0.1",
-                max_workers_per_node=self.slots(node),
-                cores_per_worker=1e-6,  # as many workers as were asked for, whatever this machine has
-                heartbeat_period=2,
-                heartbeat_threshold=5,
-                provider=LocalProvider(init_blocks=1, min_blocks=1, max_blocks=1),
-            )
-            for node in range(self.nodes)
-        ]
-        config = parsl.Config(
-            executors=self.executors,
-            retries=self.retries,
-            run_dir="parsl",
-            strategy="simple" if self.options.nodes else "none",
-            initialize_logging=False,
+        # A manager that is killed is missed after this time. By default it is 120 s, every 30 s.
+        heart = {"heartbeat_period": 2, "heartbeat_threshold": 10} if self.options.nodes else {}
+        self.executor = HighThroughputExecutor(
+            label="driver",
+            address="127.0.0.1",
+            max_workers_per_node=self.slots(),
+            cores_per_worker=1e-6,  # as many workers as were asked for, whatever this machine has
+            provider=LocalProvider(init_blocks=self.nodes, min_blocks=self.nodes, max_blocks=2 * self.nodes),
+            **heart,
         )
-        self.kernel = parsl.load(config)
+        self.kernel = parsl.load(
+            parsl.Config(
+                executors=[self.executor],
+                retries=self.retries,
+                run_dir="parsl",
+                strategy="none",
+                initialize_logging=False,
+            )
+        )
         self.app = parsl.python_app(run_command)
-        for executor in self.executors:
-            executor.submit(os.getpid, {}).result()
-        self.manager_pid = [os.getpid(), *(executor.interchange_proc.pid for executor in self.executors)]
+        while sum(each["worker_count"] for each in self.executor.connected_managers()) < self.slots() * self.nodes:
+            time.sleep(0.05)
+        # Ready is when worker processes have run something.
+        for future in [self.executor.submit(os.getpid, {}) for _ in range(self.workers)]:
+            future.result()
+        self.blocks = sorted(self.executor.blocks_to_job_id, key=int)
+        self.manager_pid = [os.getpid(), self.executor.interchange_proc.pid]
 
     def run(self, tasks):
         futures = [self.app(task["argv"]) for task in tasks]
         return sum(future.exception() is None for future in futures)
 
     def kill(self, node, warning_s):
-        executor = self.executors[node]
-        pools = [pid for pid in below(os.getpid()) if _is_pool_of(pid, executor)]
-        for pid in pools:
-            end_tree(pid, warning_s)
-        executor.scale_out_facade(1)
+        option = f"--block_id={self.blocks[node]}"
+        for pid in below(os.getpid()):
+            words = _words(pid)
+            if option in words and any(word.endswith("process_worker_pool.py") for word in words[:2]):
+                end_tree(pid, warning_s)
+        self.blocks[node] = self.executor.scale_out_facade(1)[0]
 
     def close(self):
         self.kernel.cleanup()
 
 
-def _is_pool_of(pid, executor):
-    """Whether it is the process that looks after an executor's workers."""
+def _words(pid):
     try:
-        words = pathlib.Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").split("\0")
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").split("\0")
     except OSError:
-        return False
-    return any(word.endswith("process_worker_pool.py") for word in words[:2]) and f"--port={executor.worker_port}" in words
+        return []
 
 
 if __name__ == "__main__":

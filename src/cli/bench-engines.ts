@@ -95,7 +95,7 @@ export async function benchEngines(request: EnginesRequest, io: Io): Promise<Eng
   let summaries: WorkloadSummary[] = [];
   let site: SlurmSite | null = null;
   try {
-    if (chosen.some(({ id }) => id.startsWith("slurm"))) site = await useSlurm(root, io.env, note);
+    if (chosen.some(({ id }) => id.includes("slurm"))) site = await useSlurm(root, io.env, note);
     result = await runEngines({
       scenario: "engines",
       engines: cctools === null ? chosen : chosen.map((entry) => withCctools(entry, cctools)),

@@ -118,6 +118,8 @@ export async function benchScenario(
   } finally {
     for (const { engine, version } of samples) environment.engines[engine] = version;
     if (site !== null) environment.engines["Slurm cluster"] = site.what;
+    for (const { engine, workload, error } of result.broken)
+      environment.missing[`${engine}, ${workloadText(workload)}`] = `broke: ${error.message}`;
     summaries = folder.finish(samples, environment);
     await site?.stop();
     for (const release of releases) release();

@@ -157,7 +157,15 @@ async function whatToRun(words: RunWords): Promise<RunRequest["what"]> {
     ...(flags.name === undefined ? {} : { name: flags.name }),
   });
   if (words.addition?.after !== true) checkInputs(definition);
-  for (const { message, place, fix } of specWarnings(definition)) {
+  if (words.addition && definition.actions !== undefined) {
+    throw new HoldallError("spec", "actions cannot be added to a workflow that exists", {
+      place: { file: target, line: 1, column: 1 },
+      fix: "take them out of this document; those of the workflow stay as they are",
+    });
+  }
+  const mode = words.addition === undefined ? "run" : "server";
+  for (const { message, place, fix, of } of specWarnings(definition)) {
+    if (of !== "both" && of !== mode) continue;
     const where = place === undefined ? "" : `${place.file}:${place.line}:${place.column}: `;
     io.stderr?.write(`warning: ${where}${message}${fix === undefined ? "" : `; ${fix}`}\n`);
   }

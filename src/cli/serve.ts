@@ -86,6 +86,10 @@ export async function serve(request: ServeRequest, io: Io): Promise<number> {
       { ...commands, schedule: slurmHost(access, resolve(stateDir.path), definitionOf) },
       { wall: Date.now, note: (warning) => io.stderr.write(`warning: ${warning}\n`) },
     );
+    // those of workflows that ended just before the last server did
+    for (const row of ledger.workflows())
+      if (actions.unfinished(row) && !server.engine.tasks(row.id))
+        server.engine.load(row.id, false);
     await stopped.promise;
     unlisten();
     actions.close();

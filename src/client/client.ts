@@ -7,6 +7,7 @@
  * Every method rejects with a ClientError.
  */
 import type {
+  ActionItem,
   CategoryItem,
   SchedulerItem,
   HostBlockItem,
@@ -77,6 +78,7 @@ export interface HoldallClient {
   workflow(id: WorkflowRef, query?: WorkflowQuery): Promise<WorkflowStatus>;
   summary(id: WorkflowRef): Promise<WorkflowSummary>;
   categories(id: WorkflowRef): Promise<CategoryItem[]>;
+  actions(id: WorkflowRef): Promise<ActionItem[]>;
   /** the document's `slurm_schedulers` */
   schedulers(id: WorkflowRef): Promise<SchedulerItem[]>;
   tasks(id: WorkflowRef, query?: TaskQuery): Promise<TaskPage>;
@@ -166,6 +168,8 @@ export function createClient(options: ClientOptions = {}): HoldallClient {
     summary: (id) => json(`${workflowPath(id)}/summary`),
     categories: async (id) =>
       (await json<{ categories: CategoryItem[] }>(`${workflowPath(id)}/categories`)).categories,
+    actions: async (id) =>
+      (await json<{ actions: ActionItem[] }>(`${workflowPath(id)}/actions`)).actions,
     schedulers: async (id) =>
       (await json<{ schedulers: SchedulerItem[] }>(`${workflowPath(id)}/schedulers`)).schedulers,
     tasks: (id, query = {}) => json(`${workflowPath(id)}/tasks${queryText({ ...query })}`),

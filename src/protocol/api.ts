@@ -8,6 +8,7 @@
  *   GET    /api/v1/workflows/:id/summary            WorkflowSummary
  *   GET    /api/v1/workflows/:id/categories         {categories: CategoryItem[]}
  *   GET    /api/v1/workflows/:id/schedulers         {schedulers: SchedulerItem[]}   (as in the document)
+ *   GET    /api/v1/workflows/:id/actions            {actions: ActionItem[]}
  *   GET    /api/v1/workflows/:id/tasks?state=&name=&cursor=&limit=   TaskPage
  *   GET    /api/v1/workflows/:id/tasks/:task        TaskDetail              (:task = name, URL-encoded)
  *   GET    /api/v1/workflows/:id/tasks/:task/explain   TaskExplanation
@@ -119,6 +120,22 @@ export interface WorkflowSummary {
     stderr_tail: string;
     stdout_tail: string;
   }[];
+}
+
+/** An action of a workflow; one that every worker does is there once for each that has taken it on. */
+export interface ActionItem {
+  /** its place in the document, from 1 */
+  action: number;
+  trigger_type: string;
+  action_type: string;
+  /** claimed: under way, or the process that did it died */
+  state: "waiting" | "claimed" | "done" | "failed";
+  /** null: once for all */
+  worker: number | null;
+  exit_code: number | null;
+  message: string;
+  claimed_at: string | null;
+  ended_at: string | null;
 }
 
 export interface CategoryItem {

@@ -6,6 +6,7 @@
 import { BLOCKED, CANCELED, isTerminal, SKIPPED } from "../core/states.ts";
 import type { Tasks } from "../core/tasks.ts";
 import type { Trigger, WorkflowAction } from "../core/workflow.ts";
+import type { WorkflowRow } from "../ledger/ledger.ts";
 import type { Engine } from "./engine.ts";
 
 export interface ActionDone {
@@ -32,6 +33,8 @@ export interface ActionRunner {
   worker(workflow: number, trigger: WorkerTrigger, worker: number): Promise<void>;
   /** a number for the next worker of this workflow */
   nextWorker(workflow: number): number;
+  /** a workflow that ended with actions that nobody has taken on */
+  unfinished(row: WorkflowRow): boolean;
   /** nothing is under way any more */
   settled(workflow: number): Promise<void>;
   close(): void;
@@ -55,6 +58,9 @@ interface Waiting {
   range: number;
   offset: number;
 }
+
+/** Nobody waits for the actions of a workflow that ended longer ago. */
+const LATE_MS = 24 * 3600 * 1000;
 
 export function startActions(
   engine: Engine,
@@ -167,6 +173,15 @@ export function startActions(
     begun: settled,
     nextWorker: (workflow) =>
       1 + Math.max(0, ...engine.ledger.actions(workflow).map(({ worker }) => worker)),
+    unfinished({ id, endedMs }) {
+      if (endedMs === null || options.wall() - endedMs > LATE_MS) return false;
+      const { actions = [] } = engine.ledger.definition(id);
+      if (!actions.some(({ trigger }) => trigger === "on_workflow_complete")) return false;
+      const taken = new Set(engine.ledger.actions(id).map(({ action }) => action));
+      return actions.some(
+        ({ trigger }, index) => trigger === "on_workflow_complete" && !taken.has(index),
+      );
+    },
     async worker(workflow, trigger, number) {
       const found = watch(workflow);
       for (const [index, action] of found?.tasks.definition.actions?.entries() ?? []) {

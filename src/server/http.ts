@@ -4,6 +4,7 @@
  */
 import { errorJson, HoldallError, toHoldallError } from "../core/error.ts";
 import type { WorkflowStatus } from "../protocol/api.ts";
+import { workflowActions } from "./action-list.ts";
 import { cancelTasks, retryTasks } from "./actions.ts";
 import { steadyNow } from "./clock.ts";
 import { workflowCategories } from "./categories.ts";
@@ -149,6 +150,10 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
       {
         GET: (_call, id) => Response.json({ schedulers: workflow(id).tasks.definition.schedulers }),
       },
+    ],
+    [
+      /^\/api\/v1\/workflows\/([^/]+)\/actions$/,
+      { GET: (_call, id) => Response.json({ actions: workflowActions(workflow(id)) }) },
     ],
     [
       /^\/api\/v1\/workflows\/([^/]+)\/tasks$/,

@@ -1,6 +1,6 @@
 /** A document's value into a workflow: reads every entry, numbers the tasks, finds the edges, checks the whole. */
 import path from "node:path";
-import { type ErrorDetail, HoldallError } from "../core/error.ts";
+import { HoldallError } from "../core/error.ts";
 import { MAX_ARRAY_TASKS } from "../core/parameters.ts";
 import { renderTemplate } from "../core/template.ts";
 import type { Block, BlockPolicy, TaskBody, WorkflowDefinition } from "../core/workflow.ts";
@@ -24,7 +24,7 @@ import { readParameters } from "./tables.ts";
 import { type Draft, readTask, type TaskContext } from "./tasks.ts";
 import { kindOf, readList, readText, type Reader, withoutNulls } from "./values.ts";
 import { fileReader } from "./task-files.ts";
-import { warningsFor } from "./warnings.ts";
+import { type SpecWarning, warningsFor } from "./warnings.ts";
 
 export interface BuildOptions {
   /** absolute path of the document */
@@ -44,7 +44,7 @@ export interface Built {
   drafts: readonly Draft[];
   outputs: NameIndex;
   /** what the document asks for and nothing carries out yet */
-  warnings: readonly ErrorDetail[];
+  warnings: readonly SpecWarning[];
 }
 
 /** Throws `spec` with every mistake of the document. */

@@ -1,7 +1,7 @@
 /** `loadSpec`: a file into a workflow, or one error that names every mistake at its place. */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
-import { type ErrorDetail, HoldallError } from "../core/error.ts";
+import { HoldallError } from "../core/error.ts";
 import type { WorkflowDefinition } from "../core/workflow.ts";
 import { type Built, buildWorkflow } from "./build.ts";
 import type { SpecDocument } from "./document.ts";
@@ -9,6 +9,7 @@ import { formatOf } from "./format.ts";
 import { parseJson } from "./json.ts";
 import { parseKdl } from "./kdl.ts";
 import { nearest } from "./nearest.ts";
+import type { SpecWarning } from "./warnings.ts";
 import { parseYaml } from "./yaml.ts";
 import { LARGE_BYTES, parseLargeYaml } from "./yaml-large.ts";
 
@@ -31,7 +32,7 @@ export function builtOf(definition: WorkflowDefinition): Built | undefined {
 }
 
 /** What the document asks for and nothing carries out yet: to be shown before it runs. */
-export function specWarnings(definition: WorkflowDefinition): readonly ErrorDetail[] {
+export function specWarnings(definition: WorkflowDefinition): readonly SpecWarning[] {
   return loaded.get(definition)?.warnings ?? [];
 }
 

@@ -29,6 +29,17 @@ const OWN_OPTIONS: ReadonlySet<string> = new Set([
   "job-name",
 ]);
 
+/** What pilots say for themselves: without these they could not be found again, nor told to end. */
+const PILOTS_OPTIONS: ReadonlySet<string> = new Set([
+  "array",
+  "comment",
+  "open-mode",
+  "output",
+  "parsable",
+  "signal",
+  "wrap",
+]);
+
 export function readSurroundings(reader: Reader, root: SpecMap): Surroundings {
   const found: Surroundings = {};
   const has = (key: string): boolean => Object.hasOwn(root, key);
@@ -72,6 +83,11 @@ function readSlurmDefaults(
     if (OWN_OPTIONS.has(option)) {
       const message = `'${key}' is said by each scheduler for itself`;
       reader.mistakes.add(at, message, "move it into slurm_schedulers", { key: true });
+      continue;
+    }
+    if (PILOTS_OPTIONS.has(option)) {
+      const message = `'${key}' is set by Holdall itself for what it submits`;
+      reader.mistakes.add(at, message, "remove it", { key: true });
       continue;
     }
     if (!/^[a-z][a-z\d-]*$/.test(option)) {

@@ -5,11 +5,16 @@ import type { Path, SpecDocument } from "./document.ts";
 
 type Asked = Pick<WorkflowDefinition, "monitor" | "nodes" | "pendingFailed" | "actions">;
 
-export function warningsFor(document: SpecDocument, asked: Asked): readonly ErrorDetail[] {
-  const warnings: ErrorDetail[] = [];
-  const warn = (path: Path, message: string, fix: string): void => {
+export interface SpecWarning extends ErrorDetail {
+  /** whom it concerns: `run`, a workflow that is submitted to a server, or both */
+  of: "run" | "server" | "both";
+}
+
+export function warningsFor(document: SpecDocument, asked: Asked): readonly SpecWarning[] {
+  const warnings: SpecWarning[] = [];
+  const warn = (path: Path, message: string, fix: string, of: SpecWarning["of"] = "both"): void => {
     const place = { file: document.file, ...document.locate(path, { key: true }) };
-    warnings.push({ message, place, fix });
+    warnings.push({ message, place, fix, of });
   };
   const { monitor, pendingFailed, actions = [] } = asked;
   for (const [i, { trigger, what }] of actions.entries()) {
@@ -18,6 +23,7 @@ export function warningsFor(document: SpecDocument, asked: Asked): readonly Erro
         ["actions", i, "trigger_type"],
         `actions ${trigger} are done by \`holdall run\` alone, not yet by the workers of a server`,
         "put the commands into the tasks where workers of a server run them",
+        "server",
       );
     }
     if (what.kind === "schedule_nodes") {
@@ -25,6 +31,7 @@ export function warningsFor(document: SpecDocument, asked: Asked): readonly Erro
         ["actions", i, "action_type"],
         "nodes are asked for by `holdall serve`; `holdall run` uses this machine alone",
         "submit the workflow to a server to use Slurm",
+        "run",
       );
     }
   }

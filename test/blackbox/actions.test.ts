@@ -5,6 +5,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   ledgerRows,
+  parseJson,
   linesOf,
   run,
   runReport,
@@ -66,6 +67,23 @@ test("each of the six triggers, once", async () => {
     Math.max(log.indexOf("b_1"), log.indexOf("b_2")),
   );
   expect(log.indexOf("complete")).toBeGreaterThan(log.indexOf("c"));
+
+  const { stdout, stderr } = await run(cwd, ["status", "--actions", "--json"]);
+  expect(
+    (parseJson(stdout, stderr) as { actions: object[] }).actions.map((each) => Object.values(each)),
+  ).toEqual(
+    everything.actions.map(({ trigger_type }, i) => [
+      i + 1,
+      trigger_type,
+      "run_commands",
+      "done",
+      i === 5 ? 1 : null,
+      0,
+      "",
+      expect.any(String),
+      expect.any(String),
+    ]),
+  );
 
   // nothing is left to do, and nothing is done again; a new worker is one more for what is persistent
   expect(await runReport(cwd, [document])).toMatchObject({ code: 0, attempts: 0 });

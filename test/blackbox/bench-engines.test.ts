@@ -1,7 +1,7 @@
 // `bench engines` with the engines that npm test installs: what it writes, what voids it, and that nothing is left behind.
 
 import { describe, expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { EngineId } from "../../src/bench/engines/samples.ts";
 import {
@@ -164,6 +164,41 @@ test(
     const before = readFileSync(join(cwd, "out/samples.jsonl"), "utf8");
     expect(await run(cwd, [...args, ...flags])).toMatchObject({ code: 4 });
     expect(readFileSync(join(cwd, "out/samples.jsonl"), "utf8")).toBe(before);
+  },
+  LIMIT_MS,
+);
+
+/** Does what it is told with another tolerance, and says that all is well. */
+const CHEAT = `#!/bin/sh
+[ "$1" = --version ] && { echo "GNU parallel 7"; exit; }
+while [ $# -gt 0 ]; do [ "$1" = --joblog ] && log=$2; shift; done
+echo head >"$log"
+n=0
+tr '\\0' '\\n' | sed 's/--tolerance 0.001/--tolerance 0.1/' | while read -r command; do
+  n=$((n + 1))
+  sh -c "$command"
+  printf '%s\\t:\\t0\\t0\\t0\\t0\\t0\\t0\\n' $n >>"$log"
+done
+`;
+
+test(
+  "an engine that computes something else voids the run, and is named",
+  async () => {
+    const cwd = scratchDir();
+    writeFileSync(join(cwd, "parallel"), CHEAT, { mode: 0o755 });
+    const env = { PATH: `${cwd}:${process.env["PATH"]}` };
+    const args = ["bench", "engines", "--engines", "parallel,floor,xargs", "--json"];
+    const flags = ["--tasks", "3", "--n", "2000", "--reps", "1", "--out", "out"];
+    const { code, stdout, stderr } = await run(cwd, [...args, ...flags], { env });
+    expect(code).toBe(1);
+    const { error } = parseJson(stdout, stderr) as { error: { code: string; message: string } };
+    expect(error.code).toBe("void");
+    expect(error.message).toMatch(
+      /^this run is void: the outputs differ: \w{12} of parallel; \w{12} of (floor, xargs|xargs, floor)$/,
+    );
+    const samples = readSamples(join(cwd, "out"));
+    expect(samples).toHaveLength(3);
+    for (const sample of samples) expect(sample).toMatchObject({ done: 3, failed: 0 });
   },
   LIMIT_MS,
 );

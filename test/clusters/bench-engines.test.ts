@@ -5,8 +5,8 @@ import type { EngineId } from "../../src/bench/engines/samples.ts";
 import { lacks, leavesNothingBehind, measured, survivesKills } from "../support/bench-engines.ts";
 
 const ENGINES = ["parsl", "dask", "slurm", "slurm-array", "slurm-job", "htcondor"] as const;
-const BRIDGED = ["holdall+parsl", "holdall+dask"] as const;
-const KILLABLE = ["parsl", "dask"] as const;
+const BRIDGED = ["holdall+parsl", "holdall+dask", "holdall+htcondor", "holdall+slurm"] as const;
+const KILLABLE = ["parsl", "dask", "htcondor"] as const;
 const LIMIT_MS = 400_000;
 
 test.skipIf([...ENGINES, "holdall" as const].some(lacks))(
@@ -20,7 +20,7 @@ test.skipIf([...ENGINES, "holdall" as const].some(lacks))(
     expect(result.engines).toHaveLength(ENGINES.length + BRIDGED.length + 1);
     expect(new Set(samples.map(({ checksum }) => checksum)).size).toBe(1);
     expect(new Set(samples.map(({ binary }) => binary)).size).toBe(1);
-    expect(Object.keys(result.bridge_overhead_ms)).toEqual(["parsl", "dask"]);
+    expect(Object.keys(result.bridge_overhead_ms)).toEqual(["parsl", "dask", "htcondor", "slurm"]);
   },
   LIMIT_MS,
 );

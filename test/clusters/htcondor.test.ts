@@ -2,8 +2,9 @@
 // pool that is started for the run, then with one that is there and has nodes of its own.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { below } from "../support/engine-runs.ts";
 import { isAlive, linesOf, run, runReport, spec, start, tasks, until } from "../support/holdall.ts";
 import { root, scratchDir } from "../support/scratch.ts";
 import { type CondorPool, requiresCondor, startCondor } from "./condor/cluster.ts";
@@ -13,24 +14,6 @@ const MATCHED_MS = 60_000; // on a machine that has much else to do
 const GONE_MS = 10_000;
 
 const missing = requiresCondor();
-
-/** Processes below one. What leaves its parents is not in it. */
-function below(pid: number): { pid: number; name: string }[] {
-  const found = readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((name) => {
-      try {
-        const text = readFileSync(`/proc/${name}/stat`, "latin1");
-        const end = text.lastIndexOf(")");
-        const parent = Number(text.slice(end + 2).split(" ")[1]);
-        return [{ pid: Number(name), parent, name: text.slice(text.indexOf("(") + 1, end) }];
-      } catch {
-        return [];
-      }
-    })
-    .filter((each) => each.parent === pid);
-  return found.flatMap((each) => [each, ...below(each.pid)]);
-}
 
 const gone = (pids: readonly number[]): Promise<true> =>
   until("nothing is left", () => pids.every((pid) => !isAlive(pid)), GONE_MS);
@@ -130,7 +113,7 @@ describe.skipIf(missing)("a pool for the run", () => {
     await gone([...pids, ...all]);
   });
 
-  test.each(["condor_master", "holdall-htcondo"])(
+  test.each(["condor_master", "holdall-htcondo", "holdall-keeper"])(
     "%s dies in the middle: it is named, and its tasks are ready again",
     async (name) => {
       const { cwd, holdall, pids } = await running();

@@ -36,6 +36,8 @@ export interface EnginesPlan {
   /** where bags, figures and engines have their folders while they run; removed afterwards */
   workFolder: string;
   env: Readonly<Record<string, string | undefined>>;
+  /** of the bag to warm up, at most; default: 200 */
+  warmUpTasks?: number;
   /** worker processes that share the slots, and may be killed one by one; null: the driver's own way, one worker */
   nodes?: number | null;
   retries?: number;
@@ -143,7 +145,7 @@ async function warmUp(
   driver: Driver,
   folder: string,
 ): Promise<void> {
-  const few = { ...workload, tasks: Math.min(workload.tasks, WARM_UP_TASKS) };
+  const few = { ...workload, tasks: Math.min(workload.tasks, plan.warmUpTasks ?? WARM_UP_TASKS) };
   const bag = newBag(plan, few, join(folder, "warm-up"), false);
   await driver.run(bag.path, few.tasks, plan.runLimitMs ?? RUN_LIMIT_MS);
 }

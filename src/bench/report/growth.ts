@@ -5,7 +5,7 @@ import { bytesLabel, plain, secondsLabel } from "./axis.ts";
 import { byEngine, idealSeconds, inOrder, rate, type Runs } from "./groups.ts";
 import { type Axis, linePlot, type Series } from "./lines.ts";
 import type { Figure, Table } from "./section.ts";
-import { listed, times } from "./verdict.ts";
+import { listed, times, tooFew } from "./verdict.ts";
 
 interface Growth {
   title: string;
@@ -47,7 +47,7 @@ function figure(
       title: growth.title,
       svg: linePlot({ ...growth, series: curves }),
       conclude,
-      not,
+      not: [...not, ...tooFew(samples)],
       table: tableOf(curves, growth),
       ...(conclude[0] === undefined ? {} : { glance: conclude[0] }),
     },

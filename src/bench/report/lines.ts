@@ -51,7 +51,9 @@ export function linePlot(plot: LinePlot): string {
     const height = y.at(plot.reference.value);
     parts.push(
       line(frame.left, height, frame.right, height, "reference"),
-      label(frame.left + 6, height + 15, plot.reference.name, { class: "tick" }),
+      label(frame.left + 6, height + (height > BOTTOM - 20 ? -5 : 15), plot.reference.name, {
+        class: "tick",
+      }),
     );
   }
   const ends: End[] = [];

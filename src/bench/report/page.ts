@@ -153,7 +153,9 @@ function factsTable(rows: readonly (readonly [string, string | null])[]): string
 }
 
 function commands({ commit, command }: Environment): string {
-  const before = commit === null ? [] : [`git checkout ${commit}`];
+  const clean = commit?.replace(/-dirty$/, "") ?? null;
+  const changes = commit === clean ? "" : "  # and changes that were not committed";
+  const before = clean === null ? [] : [`git checkout ${clean}${changes}`];
   return [...before, "scripts/setup --engines", command].join("\n");
 }
 

@@ -97,9 +97,13 @@ function wallCaption(
   const floor = group.engines.find((runs) => runs.engine === "floor");
   if (floor !== undefined && first !== undefined) {
     const result = compare(floor.samples, first.samples);
-    if (result !== null)
+    if (result !== null && result.ratio >= 1)
       conclude.push(
         `${nameOf(first.engine)} took ${times(result.ratio)} the time of the floor (a C loop that only starts the processes; nothing that starts them can be below it).`,
+      );
+    else if (result !== null)
+      not.push(
+        "The floor, a C loop that only starts the processes, took longer than the fastest engine. That cannot be the engine's doing: something else used the machine, and harmed some runs more than others.",
       );
   }
   if (rounds < ENOUGH_ROUNDS)
@@ -119,9 +123,7 @@ function wallCaption(
 }
 
 function shortness(group: Group, first: Runs | undefined): string[] {
-  const ideals = group.engines.flatMap((runs) =>
-    runs.samples.flatMap((sample) => idealSeconds(sample) ?? []),
-  );
+  const ideals = (first?.samples ?? []).flatMap((sample) => idealSeconds(sample) ?? []);
   if (ideals.length === 0)
     return group.workload.kind === "empty"
       ? ["Tasks that do nothing show the price of distribution alone; real tasks make it smaller."]
@@ -193,10 +195,8 @@ export function fixed(seconds: number): string {
   return seconds >= 1000 ? String(Math.round(seconds)) : String(Number(seconds.toPrecision(4)));
 }
 
-/** Warm runs share one start; it counts once. */
 function startsOf(runs: Runs): number[] {
-  const all = runs.samples.map((sample) => sample.startup_s);
-  return runs.samples[0]?.warm === true ? [...new Set(all)] : all;
+  return runs.samples.map((sample) => sample.startup_s);
 }
 
 function startupFigure(group: Group, nameOf: NameOf): Figure {

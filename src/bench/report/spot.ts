@@ -6,7 +6,7 @@ import { byEngine, type Runs } from "./groups.ts";
 import { fixed } from "./runs.ts";
 import type { Figure } from "./section.ts";
 import { stripPlot } from "./strip.ts";
-import { compare, listed, times } from "./verdict.ts";
+import { compare, ENOUGH_ROUNDS, listed, times, tooFew } from "./verdict.ts";
 
 interface Disturbed extends Runs {
   /** 5 s of warning */
@@ -78,7 +78,12 @@ function reexecuted(how: string, rows: readonly Disturbed[], all: readonly Distu
   const lost = rows.filter(({ samples }) => samples.some(({ spot }) => spot!.lost > 0));
   const conclude: string[] = [];
   const [first, ...others] = shown;
-  if (first !== undefined) {
+  const told = (row: Disturbed): string => `${row.engine} (${secondsLabel(medianOf(row.perKill))})`;
+  if (first !== undefined && first.perKill.length < ENOUGH_ROUNDS)
+    conclude.push(
+      `Task time executed again for each worker lost: ${listed(shown.map(told))}. Too few runs to say who does less.`,
+    );
+  else if (first !== undefined) {
     conclude.push(
       `${first.engine} did least again: ${secondsLabel(medianOf(first.perKill))} of task time for each worker lost (median of ${first.perKill.length}).`,
     );
@@ -87,12 +92,10 @@ function reexecuted(how: string, rows: readonly Disturbed[], all: readonly Distu
     );
     const open = others.filter((row) => !less.includes(row));
     if (less.length > 0)
-      conclude.push(
-        `In every run it was less than for ${listed(less.map((row) => `${row.engine} (${secondsLabel(medianOf(row.perKill))})`))}.`,
-      );
+      conclude.push(`In every run it was less than for ${listed(less.map(told))}.`);
     if (open.length > 0)
       conclude.push(
-        `For ${listed(open.map((row) => `${row.engine} (${secondsLabel(medianOf(row.perKill))})`))} the difference is smaller than the spread of runs, or the runs are too few: no conclusion.`,
+        `For ${listed(open.map(told))} the difference is smaller than the spread of runs: no conclusion.`,
       );
   }
   conclude.push(
@@ -176,6 +179,7 @@ function inflation(how: string, rows: readonly Disturbed[], all: readonly Distur
           ],
     not: [
       "Inflation depends on how often workers go and how long tasks are; it is each engine against itself, so it says nothing about which one is done first.",
+      ...tooFew(rows.flatMap((row) => row.samples)),
     ],
     table: {
       head: ["engine", "÷ undisturbed, median", "each run"],

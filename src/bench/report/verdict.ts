@@ -32,6 +32,16 @@ export function compare(
   return { ratio: median, min, max, rounds: ratios.length, verdict };
 }
 
+/** For what is not compared round by round. Empty where there are enough. */
+export function tooFew(samples: readonly Sample[]): string[] {
+  const rounds = new Set(samples.map((sample) => sample.round)).size;
+  return rounds >= ENOUGH_ROUNDS
+    ? []
+    : [
+        `${rounds === 1 ? "One repetition" : `At most ${rounds} repetitions`}: that shows what happened, not what is typical.`,
+      ];
+}
+
 /** 1.2, 3.4 or 12: no more figures than repetitions are good for. */
 export function times(ratio: number): string {
   return `${ratio >= 9.95 ? Math.round(ratio).toLocaleString("en") : ratio.toFixed(ratio < 1.995 ? 2 : 1)}×`;

@@ -12,6 +12,7 @@ const NODES = 4;
 /** How long the job that goes first keeps the node. */
 const HOLD_S = 1;
 const LOOK_MS = 50;
+const LOOKS = 40;
 
 /** Until the bag is over; then reads what the tasks wrote. Null `how`: watches only. */
 export async function preempt(
@@ -32,12 +33,16 @@ export async function preempt(
     await until(run.startedMs + atMs, over);
     if (over.aborted) break;
     const name = `n${node + 1}`;
+    const ran = (
+      await ask(env, "squeue", "--noheader", "-t", "R", "-w", name, "--format=%i")
+    ).split("\n");
     // A node on which nothing runs is taken from nobody.
-    if ((await ask(env, "squeue", "--noheader", "-t", "R", "-w", name)) === "") continue;
+    if (ran[0] === "") continue;
     const watch = watchDeaths(
       readExecutions(marks).filter((each) => each.endMs === null),
       deaths,
     );
+    let preempted = false;
     try {
       const job = await ask(
         env,
@@ -45,10 +50,12 @@ export async function preempt(
         ...["--output=/dev/null", `--wrap=sleep ${HOLD_S}`],
       );
       urgent.push(job);
-      if (await begun(env, job, over)) blowsMs.push(Date.now());
+      preempted = (await begun(env, job, over)) && (await wasPreempted(env, ran, name, over));
     } finally {
       watch.stop();
     }
+    const cutOff = readExecutions(marks).some((each) => each.endMs === null && watch.saw(each));
+    if (preempted || cutOff) blowsMs.push(Date.now());
   }
   await aborted(over);
   if (urgent.length > 0) await ask(env, "scancel", ...urgent);
@@ -65,6 +72,29 @@ async function begun(env: Env, job: string, over: AbortSignal): Promise<boolean>
   while (!over.aborted) {
     const state = await ask(env, "squeue", "--noheader", "--format=%t", "-j", job);
     if (!["PD", "CF"].includes(state)) return true;
+    await until(performance.now() + LOOK_MS, over);
+  }
+  return false;
+}
+
+/** Short jobs may have ended by themselves before Slurm came to them. One that was preempted waits again, or runs elsewhere. */
+async function wasPreempted(
+  env: Env,
+  jobs: readonly string[],
+  node: string,
+  over: AbortSignal,
+): Promise<boolean> {
+  for (let look = 0; look < LOOKS && !over.aborted; look++) {
+    const format = "--format=%t %N";
+    const text = await ask(env, "squeue", "--noheader", "-t", "all", format, "-j", jobs.join(","));
+    const states = text.split("\n").map((line) => line.split(" "));
+    if (
+      states.some(
+        ([state, where]) => ["PD", "PR"].includes(state!) || (state === "R" && where !== node),
+      )
+    )
+      return true;
+    if (!states.some(([state]) => state === "CG")) return false;
     await until(performance.now() + LOOK_MS, over);
   }
   return false;

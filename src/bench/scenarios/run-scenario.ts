@@ -15,6 +15,7 @@ export type ScenarioPlan = Omit<
   | "marks"
   | "beside"
   | "driverOptions"
+  | "warmUpTasks"
 > & {
   scenario: ScenarioName;
   engines: readonly CatalogEntry[];
@@ -32,19 +33,13 @@ export async function runScenario(plan: ScenarioPlan): Promise<EnginesResult> {
     );
     if (some.length === 0) continue;
     plan.note(`${part.title}: ${some.map((entry) => entry.id).join(", ")}`);
-    const { rounds, warm, workload, nodes, retries, marks, beside, driverOptions } = part;
+    const { title: _title, workload, killable: _killable, ...rest } = part;
     const result = await runEngines({
       ...common,
+      ...rest,
       scenario,
       engines: some,
       workloads: [workload],
-      rounds,
-      warm,
-      ...(nodes === undefined ? {} : { nodes }),
-      ...(retries === undefined ? {} : { retries }),
-      ...(marks === undefined ? {} : { marks }),
-      ...(beside === undefined ? {} : { beside }),
-      ...(driverOptions === undefined ? {} : { driverOptions }),
     });
     all.samples.push(...result.samples);
     all.broken.push(...result.broken);

@@ -23,7 +23,10 @@ export interface ScenarioRequest {
   by: "processes" | "slurm" | null;
 }
 
-export interface Part extends Pick<EnginesPlan, "nodes" | "retries" | "marks" | "beside"> {
+export interface Part extends Pick<
+  EnginesPlan,
+  "nodes" | "retries" | "marks" | "beside" | "warmUpTasks"
+> {
   /** what is about to be measured, for people */
   title: string;
   workload: Workload;
@@ -33,7 +36,7 @@ export interface Part extends Pick<EnginesPlan, "nodes" | "retries" | "marks" | 
   engines: readonly EngineId[] | null;
   /** only engines whose workers can be killed */
   killable?: boolean;
-  driverOptions?: EnginesPlan["driverOptions"];
+  driverOptions?: NonNullable<EnginesPlan["driverOptions"]>;
 }
 
 const NOTHING: Workload = {

@@ -16,6 +16,7 @@ export function slurm(request: ScenarioRequest, site: SlurmSite | null): Part[] 
     rounds,
     warm: true,
     engines: null,
+    warmUpTasks: 2 * workers,
     driverOptions: (engine: EngineId): readonly string[] => pilotOptions(engine, site),
   };
   const long = quick ? 200 : 1000;

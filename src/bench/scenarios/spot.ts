@@ -52,6 +52,7 @@ function killedParts(request: ScenarioRequest, engines: readonly EngineId[]): Pa
     nodes: Math.min(nodesOf(quick), workers),
     retries: RETRIES,
     marks: true,
+    warmUpTasks: workers,
   };
   const killed = (warningS: number): Part => ({
     ...common,
@@ -85,6 +86,7 @@ function preemptedParts(
     engines,
     retries: RETRIES,
     marks: true,
+    warmUpTasks: workers,
     driverOptions: (engine) => pilotOptions(engine, site),
     beside: (run, over) => preempt(run, over, how, site.env),
   });

@@ -8,10 +8,15 @@ const LOOK_MS = 5;
 export function watchDeaths(
   open: readonly Execution[],
   deaths: Map<string, number>,
-): { stop(): void } {
+): { stop(): void; saw(each: Execution): boolean } {
+  const gone = new Set<string>();
   const look = (): void => {
-    for (const each of open)
-      if (!deaths.has(keyOf(each)) && !isAlive(each.pid)) deaths.set(keyOf(each), Date.now());
+    for (const each of open) {
+      const key = keyOf(each);
+      if (deaths.has(key) || isAlive(each.pid)) continue;
+      deaths.set(key, Date.now());
+      gone.add(key);
+    }
   };
   const timer = setInterval(look, LOOK_MS);
   return {
@@ -19,6 +24,7 @@ export function watchDeaths(
       clearInterval(timer);
       look();
     },
+    saw: (each) => gone.has(keyOf(each)),
   };
 }
 

@@ -69,11 +69,9 @@ export const enginesCommand: Command<CliContext> = buildCommand<Flags, [], CliCo
     );
     if (flags.json === true) printJson(io, reportJson(report));
     else io.stdout.write(report.text);
-    if (flags.quiet !== true) {
-      for (const [engine, why] of Object.entries(report.broken))
-        io.stderr.write(`error: ${engine} broke: ${why}\n`);
-      io.stderr.write(`samples, summary and environment: ${report.out}\n`);
-    }
+    for (const [engine, why] of Object.entries(report.broken))
+      io.stderr.write(`error: ${engine} broke: ${why}\n`);
+    if (flags.quiet !== true) io.stderr.write(`samples, summary, report: ${report.out}\n`);
     this.exitCode = report.exitCode;
   },
   parameters: {

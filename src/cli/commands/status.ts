@@ -4,6 +4,7 @@ import type { WorkflowStatus } from "../../protocol/api.ts";
 import { withClient } from "../connect.ts";
 import type { CliContext } from "../context.ts";
 import { workflowRef } from "../names.ts";
+import { actionsText } from "../output/actions.ts";
 import { categoriesText } from "../output/categories.ts";
 import { printJson } from "../output/json.ts";
 import { type Column, table } from "../output/table.ts";
@@ -14,6 +15,7 @@ import { ACCESS_FLAG, JSON_FLAG, STATE_DIR_FLAG, toggle, WORKFLOW_ARGUMENT } fro
 
 interface Flags {
   all?: boolean | undefined;
+  actions?: boolean | undefined;
   categories?: boolean | undefined;
   access?: string | undefined;
   stateDir?: string | undefined;
@@ -27,6 +29,8 @@ export const statusCommand: Command<CliContext> = buildCommand<Flags, [string?],
     if (flags.all === true) {
       if (flags.categories === true)
         throw usage("--all and --categories: categories are those of one workflow", "leave --all");
+      if (flags.actions === true)
+        throw usage("--all and --actions: actions are those of one workflow", "leave --all");
       if (id !== undefined) throw usage(`--all and "${id}": which one?`, "leave one of them");
       const workflows = await withClient(this, stateDir, ({ client }) => client.workflows());
       if (flags.json === true) printJson(io, { workflows: workflows.map(statusJson) });
@@ -40,6 +44,12 @@ export const statusCommand: Command<CliContext> = buildCommand<Flags, [string?],
       else io.stdout.write(categoriesText(categories));
       return;
     }
+    if (flags.actions === true) {
+      const actions = await withClient(this, stateDir, ({ client }) => client.actions(ref));
+      if (flags.json === true) printJson(io, { actions });
+      else io.stdout.write(actionsText(actions));
+      return;
+    }
     const status = await withClient(this, stateDir, ({ client }) => client.workflow(ref));
     if (flags.json === true) printJson(io, statusJson(status));
     else io.stdout.write(statusText(status));
@@ -48,6 +58,7 @@ export const statusCommand: Command<CliContext> = buildCommand<Flags, [string?],
     positional: { kind: "tuple", parameters: [WORKFLOW_ARGUMENT] },
     flags: {
       all: toggle("every workflow of the state directory"),
+      actions: toggle("what became of each of its actions"),
       categories: toggle("what was measured of each category, and what its tasks are given"),
       access: ACCESS_FLAG,
       stateDir: STATE_DIR_FLAG,

@@ -128,7 +128,9 @@ function readHello(fields: Fields): BridgeHello | null {
 }
 
 function readSlot(value: unknown): BridgeHello["slot"] {
-  const { cpus, memory_bytes } = (typeof value === "object" && value !== null ? value : {}) as Fields;
+  const { cpus, memory_bytes } = (
+    typeof value === "object" && value !== null ? value : {}
+  ) as Fields;
   return { cpus: numberOr(cpus, 1), memoryBytes: numberOr(memory_bytes, 0) };
 }
 

@@ -107,7 +107,9 @@ describe("a bridge that runs commands itself", () => {
       const id = unequal.bench.run(["/bin/true"], { needs: { ...needs, ...more } });
       expect((await unequal.recorder.exit(id)).launchError?.errno).toBe("ENOTSUP");
     }
-    const fits = unequal.bench.run(["/bin/true"], { needs: { ...needs, cpus: 2, memoryBytes: 1000 } });
+    const fits = unequal.bench.run(["/bin/true"], {
+      needs: { ...needs, cpus: 2, memoryBytes: 1000 },
+    });
     expect(await unequal.recorder.exit(fits)).toMatchObject({ exitCode: 0 });
   });
 });

@@ -312,14 +312,14 @@ def main():
 
 
 def serve(cluster):
-    """`kill NAME` and `start NAME` take a daemon (slurmctld, n1, ...) away and bring it back; answered with its process id."""
+    """`kill NAME`, `stop NAME` (SIGTERM: a controller saves its state) and `start NAME`, of slurmctld, n1, ...; each is answered."""
     for line in sys.stdin:
         verb, _, name = line.strip().partition(" ")
-        if verb == "kill" and name in cluster.daemons:
+        if verb in ("kill", "stop") and name in cluster.daemons:
             daemon = cluster.daemons[name]
-            daemon.kill()
+            daemon.kill() if verb == "kill" else daemon.terminate()
             daemon.wait()
-            say(killed=name, pid=daemon.pid)
+            say(ended=name, pid=daemon.pid)
         elif verb == "start" and name in cluster.daemons:
             cluster.start_controller() if name == "slurmctld" else cluster.start_node(name)
             say(started=name, pid=cluster.daemons[name].pid)

@@ -14,6 +14,8 @@ export interface SlurmCluster {
   ask(...command: string[]): Promise<string>;
   /** SIGKILL to a daemon: slurmctld, or a node's slurmd by the node's name */
   kill(daemon: string): Promise<void>;
+  /** SIGTERM: a controller saves its state, which otherwise it does within 5 s */
+  end(daemon: string): Promise<void>;
   start(daemon: string): Promise<void>;
   stop(): Promise<void>;
 }
@@ -68,6 +70,7 @@ export async function startSlurm(options: readonly string[] = []): Promise<Slurm
       if ((await asked.exited) !== 0) throw new Error(`${command.join(" ")}: ${err}`);
       return out.trim();
     },
+    end: (daemon) => tell(`stop ${daemon}`),
     kill: (daemon) => tell(`kill ${daemon}`),
     start: (daemon) => tell(`start ${daemon}`),
     async stop() {
