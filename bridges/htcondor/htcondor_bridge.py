@@ -62,6 +62,7 @@ class HTCondor(Engine):
         self.evicted = {}
         self.log = condor.UserLog(os.path.join(self.folder, "jobs.log"))
         self.removals = queue.Queue()
+        self.submitting = threading.Lock()
         self.tools = condor.site_tools()
         self.attached = self.tools is not None
         self.carries = ("cpus", "memory", "cancel", "staging", "gpus") if self.attached else ("cpus", "memory", "cancel")
@@ -85,7 +86,8 @@ class HTCondor(Engine):
             groups.setdefault((math.ceil(cpus), math.ceil(memory / 1024**2), *gpus), []).append(number)
         for needs, numbers in groups.items():
             try:
-                text = self.condor_submit(self.description(numbers, *needs))
+                with self.submitting:
+                    text = self.condor_submit(self.description(numbers, *needs))
                 cluster, first = condor.submitted(text)
             except condor.CondorError as error:
                 self.close()
@@ -218,9 +220,11 @@ class HTCondor(Engine):
         """The site's queue is left as it was."""
         if not self.attached:
             return
+        # What is just being submitted would come after the removal. Never released if all is well: nothing more is submitted.
+        self.submitting.acquire(timeout=self.close_seconds / 2)
         try:
             constraint = f"HoldallRun == {condor.ad_string(self.run)}"
-            self.tools.run("condor_rm", "-constraint", constraint, seconds=self.close_seconds)
+            self.tools.run("condor_rm", "-constraint", constraint, seconds=self.close_seconds / 2)
         except condor.CondorError:
             pass  # there are none, or nobody answers
 

@@ -1,6 +1,7 @@
 /** `--executor` and what belongs to it: whether attempts run here or are handed to another engine. */
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
+import { nearest } from "../core/nearest.ts";
 import type { Offer } from "../protocol/session.ts";
 import type { EngineFlag } from "../worker/executors/engines/engine.ts";
 import {
@@ -19,21 +20,27 @@ export type EngineFlags = {
 } & { [Name in EngineFlagName]?: string | undefined };
 
 export const ENGINE_FLAGS: {
-  readonly executor: {
-    readonly kind: "enum";
-    readonly values: readonly ("process" | EngineName)[];
-    readonly optional: true;
-    readonly brief: string;
-  };
+  readonly executor: ValueFlag<"process" | EngineName>;
 } & { readonly [Name in EngineFlagName]: ValueFlag<string> } = {
-  executor: {
-    kind: "enum",
-    values: ["process", ...ENGINE_NAMES],
-    optional: true,
-    brief: "what executes tasks: processes here, or another engine",
-  },
+  // An enum of so many would make the lines of help too long.
+  executor: flag(
+    executorName,
+    "NAME",
+    `what executes tasks: process (default), ${ENGINE_NAMES.join(", ")}`,
+  ),
   ...flagsOfEngines(),
 };
+
+function executorName(given: string): "process" | EngineName {
+  const names = ["process", ...ENGINE_NAMES] as const;
+  const found = names.find((name) => name === given);
+  if (found !== undefined) return found;
+  const meant = nearest(given, names);
+  throw usage(
+    `--executor: '${given}' is no executor`,
+    meant ? `did you mean ${meant}?` : `there are: ${names.join(", ")}`,
+  );
+}
 
 function flagsOfEngines(): { [Name in EngineFlagName]: ValueFlag<string> } {
   const all = ENGINE_NAMES.flatMap((name) => Object.entries(engineNamed(name).flags));

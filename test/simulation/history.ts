@@ -265,7 +265,11 @@ export class History {
     // One that never arrived, or was given back before it started, is recorded nowhere.
     for (const other of each.live.keys()) {
       if (!this.#witness.exists(workflow, task, other)) {
-        if (!duplicates || !this.#witness.started(workflow, task, other)) each.live.delete(other);
+        // A runner may have died before it heard that its start was noted.
+        const began =
+          this.#witness.started(workflow, task, other) ||
+          this.#witness.knownRunning(workflow, task, other);
+        if (!duplicates || !began) each.live.delete(other);
       } else if (!duplicates) throw new Error(`${what} is handed out while ${other} is alive`);
     }
     if (each.live.size > 1) throw new Error(`${what} is handed out as the third`);

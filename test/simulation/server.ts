@@ -7,6 +7,7 @@ import { HoldallError } from "../../src/core/error.ts";
 import { EdgeWatch } from "../../src/core/testing/edge-watch.ts";
 import { validate } from "../../src/core/validate.ts";
 import type { Effect } from "../../src/core/events.ts";
+import { RUNNING } from "../../src/core/states.ts";
 import { ownAttempt } from "../../src/core/tasks.ts";
 import type { WorkflowDefinition } from "../../src/core/workflow.ts";
 import type { Ledger } from "../../src/ledger/ledger.ts";
@@ -155,6 +156,12 @@ export class SimServer {
       () => clock.nowMs,
     );
     this.#answers = createAnswers(engine, () => clock.nowMs);
+    // What runners had started is on record.
+    for (const tasks of engine.core.workflows.values())
+      tasks.state.forEach((state, task) => {
+        if (state === RUNNING)
+          this.#running.add(`${tasks.workflow}/${task}/${ownAttempt(tasks, task)}`);
+      });
     this.#hostBlocks = createHostBlocks(
       engine,
       () => clock.nowMs,

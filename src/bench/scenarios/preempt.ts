@@ -38,10 +38,7 @@ export async function preempt(
     ).split("\n");
     // A node on which nothing runs is taken from nobody.
     if (ran[0] === "") continue;
-    const watch = watchDeaths(
-      readExecutions(marks).filter((each) => each.endMs === null),
-      deaths,
-    );
+    const watch = watchDeaths(marks, deaths);
     let preempted = false;
     try {
       const job = await ask(

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { LiveRun } from "../engines/run-engines.ts";
 import type { EngineId, SpotFigures } from "../engines/samples.ts";
-import { figuresOf, readExecutions } from "./executions.ts";
+import { figuresOf } from "./executions.ts";
 import { preempt } from "./preempt.ts";
 import { type Part, type ScenarioRequest, sleeping } from "./scenario.ts";
 import { type Blow, type Disturbance, lastBlowMs, schedule } from "./schedule.ts";
@@ -118,10 +118,7 @@ export async function disturb(
     if (performance.now() - run.startedMs > atMs + LATE_MS) continue;
     await until(run.startedMs + atMs, over);
     if (over.aborted) break;
-    const watch = watchDeaths(
-      readExecutions(marks).filter((each) => each.endMs === null),
-      deaths,
-    );
+    const watch = watchDeaths(marks, deaths);
     const killing = run.driver.kill(node, how!.warningS).then(() => true);
     killing.catch(() => {}); // the bag may be over first, and the driver ended
     const killed = await Promise.race([killing, aborted(over).then(() => false)]).finally(() => {

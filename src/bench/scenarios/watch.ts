@@ -1,23 +1,30 @@
 /** Looking at what happens, and waiting for it. */
 import { readFileSync } from "node:fs";
-import { type Execution, keyOf } from "./executions.ts";
+import { type Execution, keyOf, readExecutions } from "./executions.ts";
 
-const LOOK_MS = 5;
+const LOOK_MS = 15;
 
-/** Notes when each of these processes is gone, until `stop`, which looks once more. */
+/** Notes when executions without an end are gone, also of those that begin meanwhile, until `stop`, which looks once more. */
 export function watchDeaths(
-  open: readonly Execution[],
+  marks: string,
   deaths: Map<string, number>,
 ): { stop(): void; saw(each: Execution): boolean } {
+  const alive = new Map<string, Execution>();
   const gone = new Set<string>();
   const look = (): void => {
-    for (const each of open) {
+    for (const each of readExecutions(marks)) {
       const key = keyOf(each);
-      if (deaths.has(key) || isAlive(each.pid)) continue;
+      if (each.endMs !== null) alive.delete(key);
+      else if (!deaths.has(key)) alive.set(key, each);
+    }
+    for (const [key, each] of alive) {
+      if (isAlive(each.pid)) continue;
+      alive.delete(key);
       deaths.set(key, Date.now());
       gone.add(key);
     }
   };
+  look();
   const timer = setInterval(look, LOOK_MS);
   return {
     stop() {

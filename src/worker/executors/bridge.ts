@@ -62,8 +62,9 @@ const ONE_CPU: Needs = { cpus: 1, memoryBytes: 0, gpus: 0, memoryLimitBytes: nul
  * ones wait here at all. As many again are handed over together once half of them have begun: engines take many more cheaply.
  */
 const MOST_AHEAD = 64;
-/** Starts in order after which an engine that started too many is trusted again. */
-const TRUST_AFTER = 200;
+/** Starts in order after which an engine that began too many is given more again; doubled each time that it does. */
+const PATIENCE = 200;
+const MOST_PATIENCE = 100_000;
 
 /** One attempt in the hands of the engine. Should it have to be handed over again, that has another number. */
 interface Attempt {
@@ -80,8 +81,11 @@ interface Lane {
   /** handed over and not begun, by number */
   pending: Set<number>;
   running: number;
-  /** starts in order since the engine last began one that had no room yet */
-  trust: number;
+  /** how many the engine is given beyond those that may run: none once it began one that had no room yet, later more and more */
+  ahead: number;
+  /** starts in order since `ahead` changed, and how many it takes to change it */
+  inOrder: number;
+  patience: number;
 }
 
 export interface Bridge extends Executor {
@@ -188,10 +192,15 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
     let overtaken = pools.before(lane.pool, start.id);
     for (const each of lane.pending) if (attempts.get(each)!.start.id < start.id) overtaken++;
     if (lane.running < lane.pool.width && overtaken < lane.pool.width) {
-      lane.trust++;
+      if (lane.ahead < MOST_AHEAD && ++lane.inOrder >= lane.patience) {
+        lane.ahead = Math.min(lane.ahead === 0 ? lane.pool.width : 2 * lane.ahead, MOST_AHEAD);
+        lane.inOrder = 0;
+      }
       return true;
     }
-    lane.trust = 0;
+    if (lane.ahead > 0) lane.patience = Math.min(2 * lane.patience, MOST_PATIENCE);
+    lane.ahead = 0;
+    lane.inOrder = 0;
     forget(attempt);
     pools.putBack(lane.pool, attempt.start);
     feed(lane.pool);
@@ -230,7 +239,14 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
   function laneOf(pool: Pool): Lane {
     let lane = lanes.get(pool);
     if (lane === undefined) {
-      lane = { pool, pending: new Set(), running: 0, trust: TRUST_AFTER };
+      lane = {
+        pool,
+        pending: new Set(),
+        running: 0,
+        ahead: MOST_AHEAD,
+        inOrder: 0,
+        patience: PATIENCE,
+      };
       lanes.set(pool, lane);
     }
     return lane;
@@ -238,8 +254,7 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
 
   function feed(pool: Pool): void {
     const lane = laneOf(pool);
-    const trusted = lane.trust >= TRUST_AFTER && !greeting!.capabilities.output;
-    const ahead = trusted ? MOST_AHEAD : 0;
+    const ahead = greeting!.capabilities.output ? 0 : lane.ahead;
     if (pool.handed > pool.width + ahead / 2) return;
     const most = pool.width + ahead;
     while (pool.handed < most) {
