@@ -23,11 +23,7 @@ export const ENGINE_FLAGS: {
   readonly executor: ValueFlag<"process" | EngineName>;
 } & { readonly [Name in EngineFlagName]: ValueFlag<string> } = {
   // An enum of so many would make the lines of help too long.
-  executor: flag(
-    executorName,
-    "NAME",
-    `what executes tasks: process (default), ${ENGINE_NAMES.join(", ")}`,
-  ),
+  executor: flag(executorName, "NAME", `process (default), ${ENGINE_NAMES.join(", ")}`),
   ...flagsOfEngines(),
 };
 
@@ -37,7 +33,7 @@ function executorName(given: string): "process" | EngineName {
   if (found !== undefined) return found;
   const meant = nearest(given, names);
   throw usage(
-    `--executor: '${given}' is no executor`,
+    `'${given}' is no executor`,
     meant ? `did you mean ${meant}?` : `there are: ${names.join(", ")}`,
   );
 }

@@ -194,7 +194,7 @@ function longestAhead(outline: Outline, secondsOf: (block: number) => number): F
           setAhead[set] = 0;
           for (const [first, count] of graph.setDependents[set]!)
             for (let i = 0; i < count; i++)
-              setAhead[set] = Math.max(setAhead[set]!, ahead[first + i]!);
+              setAhead[set] = Math.max(setAhead[set], ahead[first + i]!);
         }
         most = Math.max(most, setAhead[set]!);
       },

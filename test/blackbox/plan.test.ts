@@ -28,10 +28,15 @@ const TASKS = [
   { name: "sum", command: ["cat", "a b"], depends_on: ["run_{i:02d}"], runtime: "30s" },
 ];
 
-const planJson = async (...args: string[]): Promise<any> => {
+interface Planned {
+  tasks: { name: string; depends_on: string[] }[];
+  stages: string[][];
+}
+
+const planJson = async (...args: string[]): Promise<Planned> => {
   const { code, stdout, stderr } = await run(cwd, ["plan", ...args, "--json"]);
   if (code !== 0) throw new Error(stderr);
-  return JSON.parse(stdout);
+  return JSON.parse(stdout) as Planned;
 };
 
 test("plan --json: every task with what it waits for, and the stages", async () => {
@@ -88,7 +93,7 @@ test("plan --json writes out no millions unless asked how many", async () => {
   const refused = await run(cwd, ["plan", document, "--json"]);
   expect(refused.code).toBe(2);
   expect(JSON.parse(refused.stdout).error.fix).toContain("--limit");
-  expect((await planJson(document, "--limit", "3")).tasks.map((task: any) => task.name)).toEqual([
+  expect((await planJson(document, "--limit", "3")).tasks.map(({ name }) => name)).toEqual([
     "t_0",
     "t_1",
     "t_2",

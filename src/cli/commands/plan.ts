@@ -27,8 +27,8 @@ export const planCommand: Command<CliContext> = buildCommand<PlanFlags, [string]
   docs: {
     brief: "what a workflow would do: stages, longest path, resources, time",
     fullDescription: [
-      "Reads a document and shows its stages and how wide they are, the path that takes longest, the sum of what the tasks ask for,",
-      "and an estimate of the time on N workers. Starts nothing and looks at no input file.",
+      "Reads a document and shows its stages and how wide they are, the path that takes longest, what the",
+      "tasks ask for in all, and an estimate of the time on N workers. Starts nothing, looks at no input file.",
       "--json writes out every task; above 100,000 tasks only with --limit.",
     ].join("\n"),
     customUsage: [

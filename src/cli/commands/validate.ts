@@ -56,7 +56,8 @@ export const validateCommand: Command<CliContext> = buildCommand<Flags, [string]
   docs: {
     brief: "find the mistakes in a document, all at once",
     fullDescription: [
-      "Checks a document as `run` does before it starts anything, and ends with 2 when there is a mistake. At most 20 are shown.",
+      "Checks a document as `run` does before it starts anything. Ends with 2 when there is a mistake; at most",
+      "20 are shown.",
       '--json: {"valid","tasks","errors":[{"message","file","line","column","fix"}],"warnings"}, for editors.',
     ].join("\n"),
     customUsage: [
