@@ -52,7 +52,7 @@ test("what is missing says how to get it", () => {
   expect(missing).toContain("useful kernel: a newer kernel finds left-over processes more surely");
   expect(missing).toContain("useful C++ compiler: sudo apt-get install -y g++");
   expect(missing).toContain("useful zfp: sudo apt-get install -y libzfp-dev");
-  expect(missing).toContain("optional slurm: sudo apt-get install -y slurm-wlm");
+  expect(missing).toContain("optional slurm: sh scripts/setup --engines");
   expect(missing).toContain("optional work queue: sh scripts/setup --engines");
   expect(missing).toContain("optional ray: sh scripts/setup --engines");
   expect(missing).toContain(
