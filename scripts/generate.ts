@@ -3,6 +3,7 @@
 
 import { ERROR_CODES } from "../src/core/error.ts";
 import { TRANSITIONS } from "../src/core/states.ts";
+import { effort, figures } from "./comparison.ts";
 import { describeRoom, rooms } from "./doors.ts";
 import { keyTables, markdownTable } from "./spec-keys.ts";
 
@@ -23,6 +24,8 @@ const parts: readonly Part[] = [
   },
   { file: "ARCHITECTURE.md", name: "states", render: stateDiagram },
   { file: "docs/errors.md", name: "codes", render: errorTable },
+  { file: "docs/comparison.md", name: "figures", render: () => figures() },
+  { file: "docs/comparison.md", name: "effort", render: () => effort() },
   ...keyTables().map(({ name, text }) => ({ file: "docs/spec.md", name, render: () => text })),
 ];
 

@@ -1,10 +1,11 @@
 // The Work Queue bridge: a manager that dispatches what a Holdall worker hands it as JSON lines (bridges/README.md).
 //
 //   holdall-workqueue --launcher FILE --cpus N --memory BYTES [--port N] [--project NAME] [--password FILE] [--attach]
-//                     --context FILE
+//                     [--stage on|off] --context FILE
 //
 // Each attempt is a Work Queue task whose command starts Holdall's launcher. The launcher and the context file are declared
-// as cached inputs, so Work Queue brings them to every worker once; an attempt's own files are used in place.
+// as cached inputs, so Work Queue brings them to every worker once. So are, with --stage on (the default with --attach),
+// the inputs of the attempt itself, and its outputs are brought back; otherwise its files are used in place.
 // Our files lie beside the context file. Unless --attach is given, one work_queue_worker is started here and ends with us.
 #include <dirent.h>
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -43,6 +45,14 @@ struct Options {
   double cpus = 1, memory_bytes = 0;
   int port = 0;
   bool attach = false;
+  std::string stage; // on, off, or nobody said
+};
+
+// What a file looked like, and how often it was found changed.
+struct Version {
+  int64_t bytes, changed_s, changed_ns;
+  uint64_t inode, device;
+  int number;
 };
 
 constexpr int64_t kMegabyte = 1 << 20;
@@ -56,6 +66,7 @@ work_queue *queue;
 struct link *input;             // stdin, as Work Queue polls it
 std::string unread;             // the beginning of a line
 std::map<int64_t, int> numbers; // Work Queue's of our attempts
+std::map<std::string, Version> versions; // of staged inputs, by path
 std::vector<int64_t> to_cancel;
 std::string folder;
 pid_t worker = -1;
@@ -141,8 +152,67 @@ void remove_tree(const std::string &path) {
 
 // ---- what the Holdall worker says
 
+// Work Queue knows a cached file by the path that it is given, and goes on with what it has when the file changes. So a file
+// that has changed is given to it by another path.
+std::string path_of_version(const std::string &path, const struct stat &now) {
+  Version seen = {now.st_size, now.st_ctim.tv_sec, now.st_ctim.tv_nsec, now.st_ino, now.st_dev, 0};
+  auto [at, first] = versions.try_emplace(path, seen);
+  Version &last = at->second;
+  if (!first && (last.bytes != seen.bytes || last.changed_s != seen.changed_s || last.changed_ns != seen.changed_ns ||
+                 last.inode != seen.inode || last.device != seen.device)) {
+    seen.number = last.number + 1;
+    last = seen;
+  }
+  if (last.number == 0) return path;
+  std::string above = folder + "/version-" + std::to_string(last.number);
+  if (symlink("/", above.c_str()) < 0 && errno != EEXIST) give_up(above + ": " + strerror(errno));
+  return above + path;
+}
+
+std::string shell_word(const std::string &text) {
+  std::string word = "'";
+  for (char c : text) c == '\'' ? word += "'\\''" : word += c;
+  return word + "'";
+}
+
+// Calls back with path and name in the sandbox of each file of a list.
+template <typename Each> void files_of(jx *line, const char *which, Each each) {
+  jx *list = jx_lookup(line, which);
+  if (!list || !jx_istype(list, JX_ARRAY)) return;
+  for (jx_item *item = list->u.items; item; item = item->next) {
+    const char *path = jx_lookup_string(item->value, "path"), *name = jx_lookup_string(item->value, "name");
+    if (path && name) each(std::string(path), std::string(name));
+  }
+}
+
+// Declares the files of an attempt. Returns what has to run before it: folders that its outputs find here, they find there.
+std::string declare_files(work_queue_task *task, jx *line) {
+  std::vector<std::string> folders, written;
+  files_of(line, "outputs", [&](const std::string &path, const std::string &name) {
+    work_queue_task_specify_file(task, path.c_str(), name.c_str(), WORK_QUEUE_OUTPUT, WORK_QUEUE_NOCACHE);
+    written.push_back(name);
+    size_t slash = name.rfind('/');
+    if (slash == std::string::npos || access(path.substr(0, path.rfind('/')).c_str(), F_OK) < 0) return;
+    std::string above = name.substr(0, slash);
+    if (std::find(folders.begin(), folders.end(), above) == folders.end()) folders.push_back(above);
+  });
+  files_of(line, "inputs", [&](const std::string &path, const std::string &name) {
+    struct stat now;
+    // A folder does not tell that something in it changed. What is written to must not be what others have cached.
+    bool cached = stat(path.c_str(), &now) == 0 && S_ISREG(now.st_mode) &&
+                  std::find(written.begin(), written.end(), name) == written.end();
+    work_queue_task_specify_file(task, (cached ? path_of_version(path, now) : path).c_str(), name.c_str(), WORK_QUEUE_INPUT,
+                                 cached ? WORK_QUEUE_CACHE : WORK_QUEUE_NOCACHE);
+  });
+  std::string before;
+  for (const std::string &each : folders) before += " " + shell_word(each);
+  return before.empty() ? "" : "mkdir -p --" + before + " && ";
+}
+
 void submit(int64_t id, jx *line) {
-  std::string command = "exec ./holdall-launcher --attempt holdall-context " + std::to_string(id);
+  work_queue_task *task = work_queue_task_create("");
+  std::string command = declare_files(task, line) + "exec ./holdall-launcher --attempt holdall-context " + std::to_string(id);
+  work_queue_task_specify_command(task, command.c_str());
   work_queue_task *task = work_queue_task_create(command.c_str());
   work_queue_task_specify_tag(task, std::to_string(id).c_str());
   work_queue_task_specify_file(task, options.launcher.c_str(), "holdall-launcher", WORK_QUEUE_INPUT, WORK_QUEUE_CACHE);
@@ -201,7 +271,8 @@ void report(work_queue_task *task) {
   if (!output.empty()) message += (message.empty() ? "" : ", ") + output;
   if (task->hostname && !message.empty()) message += std::string(" (on ") + task->hostname + ")";
   numbers.erase(atoll(id.c_str()));
-  say("{\"type\":\"done\",\"id\":" + id + ",\"message\":" + quoted(message) + "}");
+  const char *missing = task->result == WORK_QUEUE_RESULT_OUTPUT_MISSING ? ",\"outputs\":\"missing\"" : "";
+  say("{\"type\":\"done\",\"id\":" + id + ",\"message\":" + quoted(message) + missing + "}");
   work_queue_task_delete(task);
 }
 
@@ -308,7 +379,9 @@ void start_engine() {
     }
   }
   say("{\"type\":\"hello\",\"protocol\":1,\"name\":\"workqueue\",\"version\":" + quoted(version) +
-      ",\"capabilities\":{\"cpus\":true,\"memory\":true,\"retries\":false,\"cancel\":true,\"staging\":false,"
+      ",\"capabilities\":{\"cpus\":true,\"memory\":true,\"retries\":false,\"cancel\":true,\"staging\":" +
+      (options.stage == "on" ? "true" : "false") +
+      ","
       "\"priorities\":false,\"output\":false}}");
   if (options.attach)
     say("{\"type\":\"note\",\"text\":" +
@@ -329,11 +402,13 @@ void read_options(int argc, char **argv) {
     else if (name == "--context") options.context = value;
     else if (name == "--project") options.project = value;
     else if (name == "--password") options.password = value;
+    else if (name == "--stage") options.stage = value;
     else if (name == "--cpus") options.cpus = atof(value.c_str());
     else if (name == "--memory") options.memory_bytes = atof(value.c_str());
     else if (name == "--port") options.port = atoi(value.c_str());
     else give_up("unknown option " + name);
   }
+  if (options.stage.empty()) options.stage = options.attach ? "on" : "off";
   if (options.launcher.empty() || options.context.empty()) give_up("--launcher and --context are needed");
 }
 

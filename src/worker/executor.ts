@@ -26,6 +26,9 @@ export interface Start {
   captureStderr: boolean;
   /** what it was given of this worker's offer, for executors that place attempts themselves */
   needs?: Needs;
+  /** declared by its task, relative ones below `cwd`; for executors that bring them to where it runs, and back */
+  inputs?: readonly string[] | null;
+  outputs?: readonly string[] | null;
 }
 
 export interface Needs {
@@ -49,6 +52,8 @@ export interface Exit {
   lost?: string;
   /** why it was ended with the worker's own job: not the program's doing, and it runs again elsewhere */
   preempted?: string;
+  /** why outputs that it may have written are not here, whatever lies in their place */
+  unreturned?: string;
   /** milliseconds since the epoch */
   startedMs: number;
   wallUs: number;

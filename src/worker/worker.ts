@@ -266,6 +266,8 @@ export class Worker {
         captureStdout: loaded.template.captureStdout,
         captureStderr: loaded.template.captureStderr,
         needs: needsOf(loaded.template.requirement, attempt.heldTo),
+        inputs: attempt.plan.inputs,
+        outputs: attempt.plan.outputs,
       };
       if (recovery) {
         attempt.recovery = { command: recovery.command, next: start };
@@ -513,7 +515,7 @@ export class Worker {
       this.#report(attempt, "exit", code, exit, null);
     } else {
       const { outputs, cwd } = attempt.plan;
-      const missing = outputs ? firstMissing(outputs, cwd) : null;
+      const missing = outputs ? (firstMissing(outputs, cwd) ?? exit.unreturned ?? null) : null;
       if (missing !== null)
         this.#report(
           attempt,

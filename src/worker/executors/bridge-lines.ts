@@ -1,5 +1,6 @@
 /** The JSON lines between a worker and a bridge; bridges/README.md describes them. */
 import type { Exit, Start, Stream } from "../executor.ts";
+import type { StagedFiles } from "./staging.ts";
 
 export const BRIDGE_PROTOCOL = 1;
 
@@ -42,7 +43,7 @@ export type FromBridge =
   | { type: "output"; id: number; stream: Stream; bytes: Uint8Array }
   | { type: "exited"; exit: Exit }
   /** the engine is done with a launcher, or gave it up; `message` is what it has to say about it */
-  | { type: "done"; id: number; message: string }
+  | { type: "done"; id: number; message: string; outputsMissing: boolean }
   | { type: "note"; text: string };
 
 /** A line that is not understood; `id` when it is clear whose attempt it is about. */
@@ -105,7 +106,12 @@ function readMessage(fields: Fields): FromBridge | null {
     case "exited":
       return readExit(id, fields);
     case "done":
-      return { type, id, message: textOr(fields["message"], "") };
+      return {
+        type,
+        id,
+        message: textOr(fields["message"], ""),
+        outputsMissing: fields["outputs"] === "missing",
+      };
     default:
       return null;
   }
@@ -175,8 +181,16 @@ function fromBase64(text: string): Uint8Array | null {
   return /^[A-Za-z0-9+/]*={0,2}$/.test(text) ? Buffer.from(text, "base64") : null;
 }
 
-/** `whole`: the bridge runs the command itself; otherwise it starts a launcher, which asks us for it. */
-export function startLine(start: Start, environment: readonly string[], whole: boolean): string {
+/**
+ * `whole`: the bridge runs the command itself; otherwise it starts a launcher, which asks us for it.
+ * `staged`: what the engine brings to it and back.
+ */
+export function startLine(
+  start: Start,
+  environment: readonly string[],
+  whole: boolean,
+  staged: StagedFiles | null = null,
+): string {
   const command = whole
     ? {
         argv: start.argv,
@@ -187,7 +201,16 @@ export function startLine(start: Start, environment: readonly string[], whole: b
       }
     : {};
   const { cpus = 1, memoryBytes = 0, gpus = 0 } = start.needs ?? {};
-  return lineOf({ type: "start", id: start.id, cpus, memory_bytes: memoryBytes, gpus, ...command });
+  const files = staged === null ? {} : { inputs: staged.inputs, outputs: staged.outputs };
+  return lineOf({
+    type: "start",
+    id: start.id,
+    cpus,
+    memory_bytes: memoryBytes,
+    gpus,
+    ...command,
+    ...files,
+  });
 }
 
 export function killLine(id: number, signal: number): string {

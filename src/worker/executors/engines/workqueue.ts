@@ -2,7 +2,7 @@ import { type Engine, SETUP_ENGINES } from "./engine.ts";
 
 const BRIDGE = "build/bridges/holdall-workqueue";
 
-export const workqueue: Engine<"wqPort" | "wqProject" | "wqPassword"> = {
+export const workqueue: Engine<"wqPort" | "wqProject" | "wqPassword" | "wqStage"> = {
   title: "Work Queue",
   parts: [BRIDGE],
   programs: ["work_queue_worker"],
@@ -29,6 +29,14 @@ export const workqueue: Engine<"wqPort" | "wqProject" | "wqPassword"> = {
       brief: "the password those Work Queue workers have",
       option: "--password",
       attaches: true,
+    },
+    wqStage: {
+      kind: "text",
+      placeholder: "on|off",
+      brief: "Work Queue brings declared files to its workers and back (on for workers of yours)",
+      option: "--stage",
+      choices: ["on", "off"],
+      attaches: false,
     },
   },
   argv: (root, attached) => [`${root}/${BRIDGE}`, ...(attached ? ["--attach"] : [])],
