@@ -64,7 +64,8 @@ class Parsl(Engine):
         if self.attached:
             with open(self.options.context, "rb") as file:
                 context = file.read()
-            self.slot_cpus = getattr(self.executor, "cores_per_worker", 1) or 1
+            # Less than one is how the user shares cpus: not a limit.
+            self.slot_cpus = max(getattr(self.executor, "cores_per_worker", 1), 1)
             self.slot_memory_bytes = int((getattr(self.executor, "mem_per_worker", None) or 0) * GIBI)
         self.launch = launching(self.options.launcher, None, self.options.context, context)
         # It travels as code, and with no more than it uses: workers have no module of ours.

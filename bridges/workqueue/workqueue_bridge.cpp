@@ -48,11 +48,11 @@ struct Options {
   std::string stage; // on, off, or nobody said
 };
 
-// What a file looked like, and how often it was found changed.
+// What a file looked like, and by which path Work Queue knows that.
 struct Version {
   int64_t bytes, changed_s, changed_ns;
   uint64_t inode, device;
-  int number;
+  std::string path;
 };
 
 constexpr int64_t kMegabyte = 1 << 20;
@@ -67,6 +67,7 @@ struct link *input;             // stdin, as Work Queue polls it
 std::string unread;             // the beginning of a line
 std::map<int64_t, int> numbers; // Work Queue's of our attempts
 std::map<std::string, Version> versions; // of staged inputs, by path
+std::map<int64_t, std::vector<std::pair<std::string, std::string>>> to_rename; // outputs of attempts, once they are here
 std::vector<int64_t> to_cancel;
 std::string folder;
 pid_t worker = -1;
@@ -152,21 +153,46 @@ void remove_tree(const std::string &path) {
 
 // ---- what the Holdall worker says
 
+// What Work Queue makes of a path in its protocol is the path again.
+bool is_plain(const std::string &path) {
+  if (path.find('$') != std::string::npos) return false; // it puts its own values in the place of $OS and $ARCH
+  for (size_t at = path.rfind('/') + 1; at < path.size(); at++)
+    if (!isalnum(static_cast<unsigned char>(path[at])) && !strchr("._-", path[at])) return false;
+  return true;
+}
+
+// Another path to the same file.
+std::string link_to(const std::string &path) {
+  static int count = 0;
+  std::string link = folder + "/link-" + std::to_string(++count);
+  if (symlink(path.c_str(), link.c_str()) < 0) give_up(link + ": " + strerror(errno));
+  return link;
+}
+
 // Work Queue knows a cached file by the path that it is given, and goes on with what it has when the file changes. So a file
 // that has changed is given to it by another path.
 std::string path_of_version(const std::string &path, const struct stat &now) {
-  Version seen = {now.st_size, now.st_ctim.tv_sec, now.st_ctim.tv_nsec, now.st_ino, now.st_dev, 0};
+  Version seen = {now.st_size, now.st_ctim.tv_sec, now.st_ctim.tv_nsec, now.st_ino, now.st_dev, path};
   auto [at, first] = versions.try_emplace(path, seen);
   Version &last = at->second;
-  if (!first && (last.bytes != seen.bytes || last.changed_s != seen.changed_s || last.changed_ns != seen.changed_ns ||
-                 last.inode != seen.inode || last.device != seen.device)) {
-    seen.number = last.number + 1;
-    last = seen;
-  }
-  if (last.number == 0) return path;
-  std::string above = folder + "/version-" + std::to_string(last.number);
-  if (symlink("/", above.c_str()) < 0 && errno != EEXIST) give_up(above + ": " + strerror(errno));
-  return above + path;
+  bool same = last.bytes == seen.bytes && last.changed_s == seen.changed_s && last.changed_ns == seen.changed_ns &&
+              last.inode == seen.inode && last.device == seen.device;
+  if (!same || (first && !is_plain(path))) seen.path = link_to(path), last = seen;
+  return last.path;
+}
+
+// Where Work Queue shall put an output: beside its place, should it not be able to say its name.
+std::string path_for_output(int64_t id, const std::string &path) {
+  if (is_plain(path)) return path;
+  static std::map<std::string, std::string> links; // of folders
+  static int count = 0;
+  size_t slash = path.rfind('/');
+  std::string above = path.substr(0, slash + 1);
+  auto [at, first] = links.try_emplace(above, "");
+  if (first) at->second = link_to(above);
+  std::string name = ".holdall-" + std::to_string(getpid()) + "-" + std::to_string(++count);
+  to_rename[id].push_back({above + name, path});
+  return at->second + "/" + name;
 }
 
 std::string shell_word(const std::string &text) {
@@ -179,17 +205,17 @@ std::string shell_word(const std::string &text) {
 template <typename Each> void files_of(jx *line, const char *which, Each each) {
   jx *list = jx_lookup(line, which);
   if (!list || !jx_istype(list, JX_ARRAY)) return;
-  for (jx_item *item = list->u.items; item; item = item->next) {
+  for (struct jx_item *item = list->u.items; item; item = item->next) {
     const char *path = jx_lookup_string(item->value, "path"), *name = jx_lookup_string(item->value, "name");
     if (path && name) each(std::string(path), std::string(name));
   }
 }
 
 // Declares the files of an attempt. Returns what has to run before it: folders that its outputs find here, they find there.
-std::string declare_files(work_queue_task *task, jx *line) {
+std::string declare_files(int64_t id, work_queue_task *task, jx *line) {
   std::vector<std::string> folders, written;
   files_of(line, "outputs", [&](const std::string &path, const std::string &name) {
-    work_queue_task_specify_file(task, path.c_str(), name.c_str(), WORK_QUEUE_OUTPUT, WORK_QUEUE_NOCACHE);
+    work_queue_task_specify_file(task, path_for_output(id, path).c_str(), name.c_str(), WORK_QUEUE_OUTPUT, WORK_QUEUE_NOCACHE);
     written.push_back(name);
     size_t slash = name.rfind('/');
     if (slash == std::string::npos || access(path.substr(0, path.rfind('/')).c_str(), F_OK) < 0) return;
@@ -197,11 +223,13 @@ std::string declare_files(work_queue_task *task, jx *line) {
     if (std::find(folders.begin(), folders.end(), above) == folders.end()) folders.push_back(above);
   });
   files_of(line, "inputs", [&](const std::string &path, const std::string &name) {
-    struct stat now;
+    struct stat now = {};
     // A folder does not tell that something in it changed. What is written to must not be what others have cached.
     bool cached = stat(path.c_str(), &now) == 0 && S_ISREG(now.st_mode) &&
                   std::find(written.begin(), written.end(), name) == written.end();
-    work_queue_task_specify_file(task, (cached ? path_of_version(path, now) : path).c_str(), name.c_str(), WORK_QUEUE_INPUT,
+    std::string source = cached ? path_of_version(path, now) : path;
+    if (!cached && !is_plain(path)) source = link_to(path) + (S_ISDIR(now.st_mode) ? "/." : "");
+    work_queue_task_specify_file(task, source.c_str(), name.c_str(), WORK_QUEUE_INPUT,
                                  cached ? WORK_QUEUE_CACHE : WORK_QUEUE_NOCACHE);
   });
   std::string before;
@@ -211,9 +239,8 @@ std::string declare_files(work_queue_task *task, jx *line) {
 
 void submit(int64_t id, jx *line) {
   work_queue_task *task = work_queue_task_create("");
-  std::string command = declare_files(task, line) + "exec ./holdall-launcher --attempt holdall-context " + std::to_string(id);
+  std::string command = declare_files(id, task, line) + "exec ./holdall-launcher --attempt holdall-context " + std::to_string(id);
   work_queue_task_specify_command(task, command.c_str());
-  work_queue_task *task = work_queue_task_create(command.c_str());
   work_queue_task_specify_tag(task, std::to_string(id).c_str());
   work_queue_task_specify_file(task, options.launcher.c_str(), "holdall-launcher", WORK_QUEUE_INPUT, WORK_QUEUE_CACHE);
   work_queue_task_specify_file(task, options.context.c_str(), "holdall-context", WORK_QUEUE_INPUT, WORK_QUEUE_CACHE);
@@ -256,12 +283,25 @@ void cancel() {
     if (found == numbers.end()) continue;
     work_queue_task *task = work_queue_cancel_by_taskid(queue, found->second);
     if (task) work_queue_task_delete(task);
+    for (auto &[from, path] : to_rename[id]) remove_tree(from);
+    to_rename.erase(id);
     numbers.erase(found);
   }
   to_cancel.clear();
 }
 
 // ---- what Work Queue says
+
+void place_outputs(int64_t id) {
+  auto found = to_rename.find(id);
+  if (found == to_rename.end()) return;
+  for (auto &[from, path] : found->second) {
+    if (access(from.c_str(), F_OK) < 0 || rename(from.c_str(), path.c_str()) == 0) continue;
+    remove_tree(path); // a folder
+    if (rename(from.c_str(), path.c_str()) < 0) give_up(path + ": " + strerror(errno));
+  }
+  to_rename.erase(found);
+}
 
 void report(work_queue_task *task) {
   std::string id = task->tag ? task->tag : "0", message;
@@ -271,6 +311,7 @@ void report(work_queue_task *task) {
   if (!output.empty()) message += (message.empty() ? "" : ", ") + output;
   if (task->hostname && !message.empty()) message += std::string(" (on ") + task->hostname + ")";
   numbers.erase(atoll(id.c_str()));
+  place_outputs(atoll(id.c_str()));
   const char *missing = task->result == WORK_QUEUE_RESULT_OUTPUT_MISSING ? ",\"outputs\":\"missing\"" : "";
   say("{\"type\":\"done\",\"id\":" + id + ",\"message\":" + quoted(message) + missing + "}");
   work_queue_task_delete(task);
@@ -383,6 +424,10 @@ void start_engine() {
       (options.stage == "on" ? "true" : "false") +
       ","
       "\"priorities\":false,\"output\":false}}");
+  if (options.stage == "on")
+    say("{\"type\":\"note\",\"text\":" +
+        quoted("a task that declares files finds these where it runs, and nothing else of its directory (--wq-stage off: it "
+               "runs there)") + "}");
   if (options.attach)
     say("{\"type\":\"note\",\"text\":" +
         quoted("Work Queue manager on port " + std::to_string(port) +

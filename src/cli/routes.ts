@@ -4,6 +4,7 @@ import { benchCommand } from "./commands/bench.ts";
 import { cancelCommand } from "./commands/cancel.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { doctorCommand } from "./commands/doctor.ts";
+import { graphCommand } from "./commands/graph.ts";
 import { hostsRoutes } from "./commands/hosts.ts";
 import { logsCommand } from "./commands/logs.ts";
 import { reportCommand } from "./commands/report.ts";
@@ -25,6 +26,7 @@ export const routes: RouteMap<CliContext> = buildRouteMap({
     run: runCommand,
     plan: planCommand,
     validate: validateCommand,
+    graph: graphCommand,
     serve: serveCommand,
     worker: workerCommand,
     slurm: slurmCommand,

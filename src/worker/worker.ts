@@ -7,13 +7,14 @@
  */
 import { constants } from "node:os";
 import type { Grant } from "../core/events.ts";
+import type { FileStamp } from "../core/files.ts";
 import { formatBytes } from "../core/units.ts";
 import type { ParameterTable, Requirement } from "../core/workflow.ts";
 import type { KillReason, ToServer, ToWorker, WorkerTemplate } from "../protocol/session.ts";
 import { compileAttempts, type AttemptPlan, type PlanMaker } from "./attempt-plan.ts";
 import { createPathFinder } from "./command.ts";
 import type { Executor, Exit, Needs, Start, Stream } from "./executor.ts";
-import { createStamper, firstMissing } from "./files.ts";
+import { asFound, createStamper, firstMissing, lookAtInputs } from "./files.ts";
 import { createMemoryWatch } from "./memory-watch.ts";
 import { createOomKills } from "./oom-kills.ts";
 import { OutputBuffer } from "./output-buffer.ts";
@@ -58,6 +59,8 @@ interface Attempt {
   stderr: OutputBuffer | null;
   follow: boolean;
   startedMs: number;
+  /** its inputs when it came */
+  found: FileStamp[] | null;
   /** why we ended it, when we did */
   ended: KillReason | "timeout" | "oom" | null;
   /** with `ended` oom: what it had when it had too much */
@@ -248,13 +251,13 @@ export class Worker {
         this.#giveBack(attempt);
         continue;
       }
-      const missing = attempt.plan.inputs
-        ? firstMissing(attempt.plan.inputs, attempt.plan.cwd)
-        : null;
-      if (missing !== null) {
-        this.#report(attempt, "input_missing", null, null, `input is missing: ${missing}`);
+      const { inputs, cwd } = attempt.plan;
+      const seen = inputs ? lookAtInputs(inputs, cwd) : { found: null };
+      if ("missing" in seen) {
+        this.#report(attempt, "input_missing", null, null, `input is missing: ${seen.missing}`);
         continue;
       }
+      attempt.found = seen.found;
       const recovery = frame.recoveries?.find(({ at }) => at === i);
       const start: Start = {
         id: attempt.id,
@@ -301,6 +304,7 @@ export class Worker {
       stderr: null,
       follow: false,
       startedMs: 0,
+      found: null,
       ended: null,
       usedBytes: 0,
       stopTimer: null,
@@ -524,8 +528,47 @@ export class Worker {
           exit,
           `declared output is missing: ${missing}`,
         );
-      else this.#report(attempt, "ok", code, exit, null);
+      else this.#succeeded(attempt, exit);
     }
+  }
+
+  /** Its files are stamped; of large ones it is known only later what is in them, and until then it is not reported. */
+  #succeeded(attempt: Attempt, exit: Exit): void {
+    const { inputs, outputs, cwd } = attempt.plan;
+    if (!inputs && !outputs) {
+      this.#report(attempt, "ok", 0, exit, null);
+      return;
+    }
+    const large: FileStamp[] = [];
+    const files: FileStamp[] = [];
+    for (const path of inputs ?? []) {
+      const now = this.#stamp(path, "input", cwd, large);
+      if (now) files.push(asFound(attempt.found ?? [], now));
+    }
+    for (const path of outputs ?? []) {
+      const now = this.#stamp(path, "output", cwd, large);
+      if (now) files.push(now);
+    }
+    const unread = large.filter((stamp) => files.includes(stamp));
+    if (unread.length === 0) this.#report(attempt, "ok", 0, exit, null, files);
+    else void this.#readLarge(attempt, exit, files, unread);
+  }
+
+  async #readLarge(
+    attempt: Attempt,
+    exit: Exit,
+    files: FileStamp[],
+    unread: readonly FileStamp[],
+  ): Promise<void> {
+    attempt.stopTimer?.();
+    attempt.stopTimer = null;
+    // Whoever ends it now does not want to wait: it has succeeded, and what is in the rest of its files stays unknown.
+    const wanted = (): boolean => attempt.ended === null && this.#attempts.has(attempt.id);
+    for (const stamp of unread) stamp.sha256 = await this.#stamp.hashLater(stamp, wanted);
+    if (!this.#attempts.has(attempt.id)) return;
+    this.#report(attempt, "ok", 0, exit, null, files);
+    this.#results.settle(true);
+    if (this.#draining && this.#attempts.size === 0) this.#drained();
   }
 
   #report(
@@ -534,16 +577,9 @@ export class Worker {
     code: number | null,
     exit: Exit | null,
     message: string | null,
+    files: FileStamp[] | null = null,
   ): void {
     this.#forget(attempt);
-    const { inputs, outputs, cwd } = attempt.plan;
-    const files =
-      outcome === "ok" && (inputs || outputs)
-        ? [
-            ...(inputs ?? []).map((path) => this.#stamp(path, "input", cwd)),
-            ...(outputs ?? []).map((path) => this.#stamp(path, "output", cwd)),
-          ].filter((stamp) => stamp !== null)
-        : null;
     this.#results.add({
       workflow: attempt.workflow,
       cls: attempt.cls,

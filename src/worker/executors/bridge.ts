@@ -29,6 +29,7 @@ import {
   unsupported,
 } from "./checked.ts";
 import { createPools, type Pool } from "./pools.ts";
+import { stagedCommand, type StagedFiles, stagedFiles } from "./staging.ts";
 
 export interface BridgeOptions {
   /** as users name it: workqueue, ray */
@@ -72,8 +73,19 @@ interface Attempt {
   start: Start;
   lane: Lane;
   begun: boolean;
+  /** the engine brings its files to it and back, so it is over only when the engine is done with it, too */
+  staged: StagedFiles | null;
+  /** how it ended, while the engine still brings its outputs back; it takes no room of its pool any more */
+  exit?: Exit;
+  /** what the engine said when it was done with it, while its exit is on its way */
+  returned?: Returned;
   /** ended from outside, and the engine may still say why */
   lost?: string;
+}
+
+interface Returned {
+  message: string;
+  outputsMissing: boolean;
 }
 
 interface Lane {
@@ -115,10 +127,15 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
     {
       claim(number) {
         const attempt = attempts.get(number);
+        if (attempt?.exit !== undefined)
+          attempt.lost ??= "its worker went away before its outputs had come back";
         if (attempt === undefined || attempt.begun || closed || !hasRoom(attempt)) return null;
         begin(attempt);
-        const { start } = attempt;
-        return { start, environment: environments[start.environment] ?? [] };
+        const { start, staged } = attempt;
+        return {
+          start: staged === null ? start : { ...start, argv: stagedCommand(start), cwd: "." },
+          environment: environments[start.environment] ?? [],
+        };
       },
       started(number, pid, startedMs) {
         const attempt = attempts.get(number);
@@ -128,7 +145,7 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
         const attempt = attempts.get(number);
         if (attempt !== undefined && !closed) events.output(attempt.start.id, stream, bytes);
       },
-      exited: over,
+      exited: ended,
       lost: cutOff,
     },
     options.remote,
@@ -211,7 +228,27 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
     attempts.delete(attempt.number);
     byId.delete(attempt.start.id);
     attempt.lane.pending.delete(attempt.number);
-    if (attempt.begun) attempt.lane.running--;
+    if (attempt.begun && attempt.exit === undefined) attempt.lane.running--;
+  }
+
+  /** Its launcher says so. `exit.id` as for `over`. */
+  function ended(exit: Exit): void {
+    const attempt = attempts.get(exit.id);
+    if (attempt === undefined || attempt.staged === null) return over(exit);
+    if (attempt.returned !== undefined) return over(withFiles(exit, attempt.returned));
+    attempt.exit = exit;
+    attempt.lane.running--;
+    attempt.lane.pool.handed--;
+    feed(attempt.lane.pool);
+  }
+
+  /** The exit of an attempt with the outputs that the engine brought back. */
+  function withFiles(exit: Exit, { message, outputsMissing }: Returned): Exit {
+    const lost = attempts.get(exit.id)?.lost;
+    if (lost !== undefined) return lostExit(exit.id, `${name}: ${lost}`);
+    if (exit.exitCode !== 0) return exit;
+    if (outputsMissing) return { ...exit, unreturned: `${name} brought none back` };
+    return message === "" ? exit : lostExit(exit.id, `${name}: ${message}`);
   }
 
   /** `exit.id` is the number under which it was handed over. */
@@ -220,6 +257,7 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
     if (attempt === undefined || closed) return;
     forget(attempt);
     report({ ...exit, id: attempt.start.id });
+    if (attempt.exit !== undefined) return;
     attempt.lane.pool.handed--;
     feed(attempt.lane.pool);
   }
@@ -261,7 +299,9 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
       const start = pools.take(pool);
       if (start === undefined) return;
       const number = ++lastNumber;
-      const attempt: Attempt = { number, start, lane, begun: false };
+      const staged = greeting!.capabilities.staging ? stagedFiles(start) : null;
+      if (staged?.inPlace != null) noteInPlace(staged.inPlace);
+      const attempt: Attempt = { number, start, lane, begun: false, staged };
       attempts.set(number, attempt);
       byId.set(start.id, attempt);
       lane.pending.add(number);
@@ -270,9 +310,19 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
           { ...(options.flat ? { ...start, needs: ONE_CPU } : start), id: number },
           environments[start.environment] ?? [],
           greeting!.capabilities.output,
+          staged,
         ),
       );
     }
+  }
+
+  let noted = false;
+  function noteInPlace(path: string): void {
+    if (!noted)
+      options.note?.(
+        `${name} brings files below a task's directory to its workers; others, such as ${path}, are used where they are`,
+      );
+    noted = true;
   }
 
   function receive(line: string): void {
@@ -314,15 +364,17 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
       case "exited":
         return over(message.exit);
       case "done":
-        return done(message.id, message.message);
+        return done(message);
     }
   }
 
-  function done(id: number, message: string): void {
+  function done({ id, message, outputsMissing }: Extract<FromBridge, { type: "done" }>): void {
     const attempt = attempts.get(id);
     if (attempt === undefined) return;
     const why = message === "" ? "" : `: ${message}`;
-    if (attempt.lost !== undefined) over(lostExit(id, `${name}: ${message || attempt.lost}`));
+    attempt.returned = { message, outputsMissing };
+    if (attempt.exit !== undefined) over(withFiles(attempt.exit, attempt.returned));
+    else if (attempt.lost !== undefined) over(lostExit(id, `${name}: ${message || attempt.lost}`));
     else if (!attempt.begun) over(lostExit(id, `${name} ended it before it started${why}`));
     else
       setTimeout(() => {
@@ -455,6 +507,8 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
       const attempt = byId.get(id);
       if (attempt === undefined) {
         if (pools.drop(id)) report(droppedExit(id));
+      } else if (attempt.exit !== undefined) {
+        if (signal === "SIGKILL") abandon(attempt, attempt.exit);
       } else if (greeting!.capabilities.output) tell(killLine(attempt.number, signalled));
       else if (
         !channel.kill(attempt.number, signalled) &&
@@ -471,6 +525,16 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
     },
     close,
   };
+
+  /** Whoever ends it does not want its outputs. */
+  function abandon(attempt: Attempt, exit: Exit): void {
+    tell(cancelLine(attempt.number));
+    over(
+      exit.exitCode === 0
+        ? lostExit(attempt.number, `${name}: it was ended while its outputs were brought back`)
+        : exit,
+    );
+  }
 
   /** Waits inside the engine: it shall forget it, and is turned away should it start it all the same. */
   function withdraw(attempt: Attempt): void {
