@@ -63,7 +63,7 @@ export const rooms: Readonly<Record<string, Room>> = {
 };
 
 /** What lies outside src/ and may be embedded from there, except by rooms without built-ins. */
-const embeddable = ["package.json", "build/native/"];
+const embeddable = ["package.json", "build/native/", "schema/"];
 
 /** Whether the doors do not apply: tests, suites shared by tests, declarations. */
 export function isExempt(file: string): boolean {

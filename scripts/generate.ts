@@ -6,6 +6,7 @@ import { TRANSITIONS } from "../src/core/states.ts";
 import { effort, figures } from "./comparison.ts";
 import { describeRoom, rooms } from "./doors.ts";
 import { keyTables, markdownTable } from "./spec-keys.ts";
+import { schemaText } from "./spec-schema.ts";
 
 interface Part {
   readonly file: string;
@@ -28,6 +29,22 @@ const parts: readonly Part[] = [
   { file: "docs/comparison.md", name: "effort", render: () => effort() },
   ...keyTables().map(({ name, text }) => ({ file: "docs/spec.md", name, render: () => text })),
 ];
+
+interface Whole {
+  readonly file: string;
+  readonly text: string;
+}
+
+/** Files of which every line is derived. */
+async function wholeFiles(): Promise<Whole[]> {
+  return [{ file: "schema/holdall.schema.json", text: schemaText() }];
+}
+
+/** JSON is laid out by the formatter. */
+function sameContent(file: string, a: string, b: string): boolean {
+  if (!file.endsWith(".json")) return a === b;
+  return JSON.stringify(JSON.parse(a)) === JSON.stringify(JSON.parse(b));
+}
 
 /** Mermaid, one arrow per edge. */
 function stateDiagram(): string {
@@ -69,6 +86,18 @@ if (import.meta.main) {
     } else {
       await Bun.write(file, current);
       console.log(`${file}: ${name} written`);
+    }
+  }
+  for (const { file, text } of await wholeFiles()) {
+    const before = (await Bun.file(file).exists()) ? await Bun.file(file).text() : null;
+    if (before !== null && sameContent(file, before, text)) continue;
+    if (checking) {
+      console.error(`${file} is out of date; run npm run gen`);
+      process.exitCode = 1;
+    } else {
+      await Bun.write(file, text);
+      if (file.endsWith(".json")) Bun.spawnSync([process.execPath, "fmt", file]);
+      console.log(`${file} written`);
     }
   }
 }

@@ -201,22 +201,35 @@ const category: Readonly<Record<string, Entry>> = {
   ],
 };
 
+export interface KeyTable {
+  readonly name: string;
+  readonly keys: Readonly<Record<string, string>>;
+  /** null: a list of keys without more */
+  readonly entries: Readonly<Record<string, Entry>> | null;
+}
+
+/** Every table of keys there is; docs/spec.md and the JSON Schema are made of them. */
+export const KEY_TABLES: readonly KeyTable[] = [
+  { name: "workflow keys", keys: WORKFLOW_KEYS, entries: WORKFLOW_ENTRIES },
+  { name: "task keys", keys: TASK_KEYS, entries: TASK_ENTRIES },
+  { name: "file keys", keys: FILE_KEYS, entries: file },
+  { name: "user data keys", keys: USER_DATA_KEYS, entries: userData },
+  { name: "action keys", keys: ACTION_KEYS, entries: action },
+  { name: "monitor keys", keys: MONITOR_KEYS, entries: monitor },
+  { name: "requirement keys", keys: REQUIREMENT_KEYS, entries: requirement },
+  { name: "back-off keys", keys: BACKOFF_KEYS, entries: backoff },
+  { name: "exit rule keys", keys: EXIT_RULE_KEYS, entries: exitRule },
+  { name: "handler keys", keys: HANDLER_KEYS, entries: handler },
+  { name: "handler rule keys", keys: HANDLER_RULE_KEYS, entries: handlerRule },
+  { name: "category keys", keys: CATEGORY_KEYS, entries: category },
+  { name: "scheduler keys", keys: SCHEDULER_KEYS, entries: null },
+];
+
 export function keyTables(): { name: string; text: string }[] {
-  return [
-    { name: "workflow keys", text: table(WORKFLOW_KEYS, WORKFLOW_ENTRIES) },
-    { name: "task keys", text: table(TASK_KEYS, TASK_ENTRIES) },
-    { name: "file keys", text: table(FILE_KEYS, file) },
-    { name: "user data keys", text: table(USER_DATA_KEYS, userData) },
-    { name: "action keys", text: table(ACTION_KEYS, action) },
-    { name: "monitor keys", text: table(MONITOR_KEYS, monitor) },
-    { name: "requirement keys", text: table(REQUIREMENT_KEYS, requirement) },
-    { name: "back-off keys", text: table(BACKOFF_KEYS, backoff) },
-    { name: "exit rule keys", text: table(EXIT_RULE_KEYS, exitRule) },
-    { name: "handler keys", text: table(HANDLER_KEYS, handler) },
-    { name: "handler rule keys", text: table(HANDLER_RULE_KEYS, handlerRule) },
-    { name: "category keys", text: table(CATEGORY_KEYS, category) },
-    { name: "scheduler keys", text: list(SCHEDULER_KEYS) },
-  ];
+  return KEY_TABLES.map(({ name, keys, entries }) => ({
+    name,
+    text: entries === null ? list(keys) : table(keys, entries),
+  }));
 }
 
 function table(

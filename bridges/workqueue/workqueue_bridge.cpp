@@ -211,35 +211,50 @@ template <typename Each> void files_of(jx *line, const char *which, Each each) {
   }
 }
 
-// Declares the files of an attempt. Returns what has to run before it: folders that its outputs find here, they find there.
+// Its protocol carries no name of a file with other than ASCII characters: there it has another one meanwhile.
+std::string name_there(const std::string &name) {
+  static int count = 0;
+  bool ascii = std::all_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x7f; });
+  return ascii ? name : ".holdall-" + std::to_string(++count);
+}
+
+// Declares the files of an attempt. Returns the command that starts it where they are.
 std::string declare_files(int64_t id, work_queue_task *task, jx *line) {
+  std::string before, after;
   std::vector<std::string> folders, written;
+  auto need_folder = [&](const std::string &name) {
+    std::string above = name.substr(0, name.rfind('/'));
+    if (std::find(folders.begin(), folders.end(), above) != folders.end()) return;
+    folders.push_back(above);
+    before += "mkdir -p -- " + shell_word(above) + " && ";
+  };
   files_of(line, "outputs", [&](const std::string &path, const std::string &name) {
-    work_queue_task_specify_file(task, path_for_output(id, path).c_str(), name.c_str(), WORK_QUEUE_OUTPUT, WORK_QUEUE_NOCACHE);
+    std::string there = name_there(name);
+    work_queue_task_specify_file(task, path_for_output(id, path).c_str(), there.c_str(), WORK_QUEUE_OUTPUT, WORK_QUEUE_NOCACHE);
     written.push_back(name);
-    size_t slash = name.rfind('/');
-    if (slash == std::string::npos || access(path.substr(0, path.rfind('/')).c_str(), F_OK) < 0) return;
-    std::string above = name.substr(0, slash);
-    if (std::find(folders.begin(), folders.end(), above) == folders.end()) folders.push_back(above);
+    if (there != name) after += "; mv -- " + shell_word(name) + " " + there + " 2>/dev/null";
+    // A folder that it finds in its directory, it finds there.
+    if (name.find('/') != std::string::npos && access(path.substr(0, path.rfind('/')).c_str(), F_OK) == 0) need_folder(name);
   });
   files_of(line, "inputs", [&](const std::string &path, const std::string &name) {
     struct stat now = {};
     // A folder does not tell that something in it changed. What is written to must not be what others have cached.
     bool cached = stat(path.c_str(), &now) == 0 && S_ISREG(now.st_mode) &&
                   std::find(written.begin(), written.end(), name) == written.end();
-    std::string source = cached ? path_of_version(path, now) : path;
+    std::string source = cached ? path_of_version(path, now) : path, there = name_there(name);
     if (!cached && !is_plain(path)) source = link_to(path) + (S_ISDIR(now.st_mode) ? "/." : "");
-    work_queue_task_specify_file(task, source.c_str(), name.c_str(), WORK_QUEUE_INPUT,
-                                 cached ? WORK_QUEUE_CACHE : WORK_QUEUE_NOCACHE);
+    work_queue_task_specify_file(task, source.c_str(), there.c_str(), WORK_QUEUE_INPUT, cached ? WORK_QUEUE_CACHE : WORK_QUEUE_NOCACHE);
+    if (there == name) return;
+    if (name.find('/') != std::string::npos) need_folder(name);
+    before += "mv -- " + there + " " + shell_word(name) + " && ";
   });
-  std::string before;
-  for (const std::string &each : folders) before += " " + shell_word(each);
-  return before.empty() ? "" : "mkdir -p --" + before + " && ";
+  std::string launch = "./holdall-launcher --attempt holdall-context " + std::to_string(id);
+  return before + (after.empty() ? "exec " + launch : "{ " + launch + "; code=$?" + after + "; exit $code; }");
 }
 
 void submit(int64_t id, jx *line) {
   work_queue_task *task = work_queue_task_create("");
-  std::string command = declare_files(id, task, line) + "exec ./holdall-launcher --attempt holdall-context " + std::to_string(id);
+  std::string command = declare_files(id, task, line);
   work_queue_task_specify_command(task, command.c_str());
   work_queue_task_specify_tag(task, std::to_string(id).c_str());
   work_queue_task_specify_file(task, options.launcher.c_str(), "holdall-launcher", WORK_QUEUE_INPUT, WORK_QUEUE_CACHE);

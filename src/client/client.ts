@@ -98,7 +98,7 @@ export interface HoldallClient {
   ): Promise<{ canceled: number }>;
   retry(
     id: WorkflowRef,
-    request: { tasks?: string[]; states?: TaskStateName[] },
+    request: { tasks?: string[]; states?: TaskStateName[]; downstream?: boolean },
   ): Promise<{ reset: number }>;
   /** answered once it is durable; the same idempotency key gives the same workflow */
   submit(request: SubmitRequest): Promise<SubmitAnswer>;

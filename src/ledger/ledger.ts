@@ -64,7 +64,7 @@ export type LedgerRecord =
       outputs: readonly OutputRow[];
     }
   | { kind: "canceled"; workflow: number; tasks: number[]; reason: string; atMs: number }
-  /** their results move to `attempts`, their cancellations are forgotten, their failures forgiven: they may run again */
+  /** their results move to `attempts`, their cancellations and files are forgotten, their failures forgiven: they may run again */
   | { kind: "reset"; workflow: number; tasks: number[] }
   /** the workflow has nothing left to do, or goes on again (null) */
   | { kind: "ended"; workflow: number; atMs: number | null }

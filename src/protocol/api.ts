@@ -14,7 +14,7 @@
  *   GET    /api/v1/workflows/:id/tasks/:task/explain   TaskExplanation
  *   GET    /api/v1/workflows/:id/tasks/:task/output?attempt=&stream=stdout|stderr&offset=&follow=1   bytes
  *   POST   /api/v1/workflows/:id/cancel             {tasks?: string[], reason?} → {canceled: n}
- *   POST   /api/v1/workflows/:id/retry              {tasks?: string[], states?: TaskState[]} → {reset: n}
+ *   POST   /api/v1/workflows/:id/retry              {tasks?: string[], states?: TaskState[], downstream?: boolean} → {reset: n}
  *
  * And with `serve`:
  *   POST   /api/v1/workflows                        SubmitRequest → SubmitAnswer (submission.ts); 201, or 200 for a known key

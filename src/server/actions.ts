@@ -23,7 +23,7 @@ const RETRIED: readonly TaskState[] = ["failed", "canceled", "skipped"];
 
 export async function retryTasks(
   loaded: Loaded,
-  { tasks: names, states = [...RETRIED] }: RetryBody,
+  { tasks: names, states = [...RETRIED], downstream = false }: RetryBody,
 ): Promise<{ reset: number }> {
   const { id, engine, tasks } = loaded;
   const live = states.find((state) => !isTerminal(TASK_STATES.indexOf(state)));
@@ -42,7 +42,7 @@ export async function retryTasks(
   if (named) named.forEach(consider);
   else for (let task = 0; task < tasks.state.length; task++) consider(task);
   const before = ended(tasks);
-  engine.event({ type: "retry", workflow: id, tasks: chosen, rebuild: false });
+  engine.event({ type: "retry", workflow: id, tasks: chosen, rebuild: downstream });
   const reset = before - ended(tasks);
   await engine.whenDurable();
   return { reset };

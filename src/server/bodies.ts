@@ -28,11 +28,14 @@ export const blockBody: z.ZodType<BlockBody> = z.strictObject({
 export interface RetryBody {
   tasks?: string[] | undefined;
   states?: (typeof TASK_STATES)[number][] | undefined;
+  /** also what depends on them and has succeeded */
+  downstream?: boolean | undefined;
 }
 
 export const retryBody: z.ZodType<RetryBody> = z.strictObject({
   tasks,
   states: z.array(z.enum(TASK_STATES)).optional(),
+  downstream: z.boolean().optional(),
 });
 
 /** Throws usage, naming the field. An empty text is an empty object. */

@@ -150,6 +150,63 @@ function compileBody(
   table: ParameterTable,
   cwd: string,
 ): (index: number) => [name: string, digest: string] {
+  const tell = compileTelling(body, table, cwd);
+  return (index) => {
+    const { name, ...told } = tell(index);
+    return [name, JSON.stringify(Object.values(told))];
+  };
+}
+
+/** What makes a task the one it is. */
+export interface Told {
+  name: string;
+  /** absolute */
+  cwd: string;
+  /** who reads the command */
+  kind: string;
+  command: string;
+  /** as written */
+  inputs: string[];
+  outputs: string[];
+  /** sorted */
+  env: (readonly [name: string, value: string])[];
+}
+
+/** Of every task of a definition (with bodies) whose body is wanted, in order. */
+export function eachTold(
+  definition: WorkflowDefinition,
+  wanted: (body: TaskBody) => boolean,
+  visit: (task: number, tell: () => Told) => void,
+): void {
+  for (const block of definition.blocks) {
+    const where = block.cwd ?? definition.cwd;
+    if (block.kind === "array") {
+      if (!wanted(block.body)) continue;
+      const tell = compileTelling(block.body, block.parameters, where);
+      for (let i = 0; i < block.count; i++) visit(block.first + i, () => tell(i));
+      continue;
+    }
+    block.bodies?.forEach((body, i) => {
+      if (wanted(body))
+        visit(block.first + i, () => compileTelling(body, NO_PARAMETERS, where)(0));
+    });
+  }
+}
+
+/** One task of a definition with bodies. */
+export function toldOf(definition: WorkflowDefinition, task: number): Told {
+  const block = definition.blocks.findLast(({ first, count }) => count > 0 && first <= task)!;
+  const where = block.cwd ?? definition.cwd;
+  return block.kind === "array"
+    ? compileTelling(block.body, block.parameters, where)(task - block.first)
+    : compileTelling(block.bodies![task - block.first]!, NO_PARAMETERS, where)(0);
+}
+
+function compileTelling(
+  body: TaskBody,
+  table: ParameterTable,
+  cwd: string,
+): (index: number) => Told {
   const compile = (text: TextTemplate): ((index: number) => string) => compileTemplate(text, table);
   const name = compile(body.name);
   const command = compileCommandText(body.command, table);
@@ -158,15 +215,14 @@ function compileBody(
   const env = Object.entries(body.env ?? {})
     .map(([key, value]) => [key, compile(value)] as const)
     .toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return (index) => [
-    name(index),
-    JSON.stringify([
-      cwd,
-      body.command.kind === "shell" ? body.command.shell : body.command.kind,
-      command(index),
-      inputs.map((path) => path(index)),
-      outputs.map((path) => path(index)),
-      env.map(([key, value]) => [key, value(index)]),
-    ]),
-  ];
+  const kind = body.command.kind === "shell" ? body.command.shell : body.command.kind;
+  return (index) => ({
+    name: name(index),
+    cwd,
+    kind,
+    command: command(index),
+    inputs: inputs.map((path) => path(index)),
+    outputs: outputs.map((path) => path(index)),
+    env: env.map(([key, value]) => [key, value(index)] as const),
+  });
 }

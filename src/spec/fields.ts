@@ -15,6 +15,8 @@ export const WORKFLOW_KEYS: Keys = {
   user: "about",
   project: "about",
   metadata: "about",
+  // for editors, which look for it in JSON
+  $schema: "about",
   cwd: "cwd",
   env: "env",
   tasks: "tasks",

@@ -1,5 +1,6 @@
 import { afterAll, beforeEach, expect, test } from "bun:test";
 import {
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -12,7 +13,16 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createStamper, firstMissing, isUnchanged } from "./files.ts";
+import type { FileStamp } from "../core/files.ts";
+import {
+  asFound,
+  changeOf,
+  createStamper,
+  firstMissing,
+  HASH_AT_ONCE_BYTES,
+  isUnchanged,
+  lookAtInputs,
+} from "./files.ts";
 
 const folder: string = mkdtempSync(join(tmpdir(), "holdall-files-"));
 const file: string = join(folder, "f");
@@ -72,17 +82,48 @@ test("other sizes, absence and folders are seen", () => {
   expect(unchanged(ofFolder)).toBe(false);
 });
 
-test("a large file is not read: touching it counts as a change", () => {
-  truncateSync(file, 16 * 1024 * 1024 + 1);
-  const stamp = stampOf();
+test("a large file counts by its content, too, and is read between other work where that is asked for", async () => {
+  truncateSync(file, HASH_AT_ONCE_BYTES + 1);
+  const hash = new Bun.CryptoHasher("sha256").update(readFileSync(file)).digest("hex");
+  const stamper = createStamper();
+  const large: FileStamp[] = [];
+  const stamp = stamper(file, "output", "/", large)!;
+  expect(large).toEqual([stamp]);
   expect(stamp.sha256).toBeNull();
-  expect(unchanged(stamp)).toBe(true);
+  expect(await stamper.hashLater(stamp, () => false)).toBeNull();
+  expect(await stamper.hashLater(stamp, () => true)).toBe(hash);
+  expect(stamper(file, "output", "/", [])!.sha256).toBe(hash);
+  expect(stampOf().sha256).toBe(hash);
+
   utimesSync(file, 1, 1);
+  expect(unchanged({ ...stamp, sha256: hash })).toBe(true);
   expect(unchanged(stamp)).toBe(false);
-  truncateSync(file, 16 * 1024 * 1024);
-  expect(stampOf().sha256).toBe(
-    new Bun.CryptoHasher("sha256").update(readFileSync(file)).digest("hex"),
-  );
+  expect(await createStamper().hashLater(stamp, () => true)).toBeNull(); // it is another file now
+  expect(await stamper.hashLater({ ...stamp, path: folder }, () => true)).toBeNull();
+});
+
+test("only what differs from its stamp is read", () => {
+  const stamp = { ...stampOf(), sha256: "0".repeat(64) };
+  expect(changeOf(stamp, createStamper())).toEqual({ kind: "same" });
+  utimesSync(file, 1, 1);
+  expect(changeOf(stamp, createStamper())).toEqual({ kind: "changed" });
+  const touched = changeOf({ ...stamp, sha256: stampOf().sha256 }, createStamper());
+  expect(touched).toEqual({ kind: "touched", now: stampOf() });
+  rmSync(file);
+  expect(changeOf(stamp, createStamper())).toEqual({ kind: "missing" });
+});
+
+test("an input that was written to after it was found counts as changed; a link to it does not", () => {
+  const seen = lookAtInputs(["f"], folder);
+  if ("missing" in seen) throw new Error(seen.missing);
+  linkSync(file, `${file}.link`);
+  expect(asFound(seen.found, stampOf())).toEqual(stampOf());
+  rmSync(`${file}.link`);
+  writeFileSync(file, "contents");
+  const told = asFound(seen.found, stampOf());
+  expect(told).toMatchObject({ bytes: 7, sha256: null });
+  expect(unchanged(told)).toBe(false);
+  expect(lookAtInputs(["f", "g"], folder)).toEqual({ missing: "g" });
 });
 
 test("what is missing is named as written; what cannot be looked at is missing", () => {

@@ -1,7 +1,16 @@
 // `run SPEC` again: what has succeeded stays, and only what changed is run, with all that hangs on it.
 
 import { beforeEach, expect, test } from "bun:test";
-import { existsSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { ledgerRows, linesOf, logs, run, runReport, spec, tasks } from "../support/holdall.ts";
 import { scratchDir } from "../support/scratch.ts";
@@ -79,6 +88,105 @@ test("a changed input runs again what reads it, and everything downstream", asyn
   writeFileSync(join(cwd, "source"), "two, and longer\n");
   expect(await runChain()).toMatchObject({ code: 0, attempts: 3, cached: 1 });
   expect(ran()).toBe("abc");
+});
+
+test("a touch changes nothing; a changed byte does, however its time is set back", async () => {
+  await runChain();
+  ran();
+  const source = join(cwd, "source");
+  const { atime, mtime } = statSync(source);
+  utimesSync(source, 1, 1);
+  utimesSync(join(cwd, "b"), 2, 2);
+  expect(await runChain()).toMatchObject({ attempts: 0, cached: 4 });
+  utimesSync(source, atime, mtime);
+  expect(await runChain()).toMatchObject({ attempts: 0, cached: 4 });
+
+  writeFileSync(source, "two\n");
+  utimesSync(source, atime, mtime);
+  expect(await runChain()).toMatchObject({ attempts: 3, cached: 1 });
+  expect(ran()).toBe("abc");
+
+  writeFileSync(join(cwd, "b"), "TWO\n");
+  expect(await runChain()).toMatchObject({ attempts: 2, cached: 2 });
+  expect(ran()).toBe("bc");
+});
+
+test("a byte in the middle of a large file counts, and touching that file does not", async () => {
+  const bytes = 17 * 1024 * 1024;
+  const document = spec(cwd, {
+    name: "large",
+    tasks: [
+      { name: "make", command: `head -c ${bytes} /dev/zero >big`, outputs: ["big"] },
+      {
+        name: "use",
+        command: "echo use >>ran; wc -c <big >size",
+        inputs: ["big"],
+        outputs: ["size"],
+      },
+    ],
+  });
+  const again = async () => await runReport(cwd, [document]);
+  expect(await again()).toMatchObject({ code: 0, attempts: 2 });
+  const big = join(cwd, "big");
+  const { atime, mtime } = statSync(big);
+  utimesSync(big, 1, 1);
+  expect(await again()).toMatchObject({ attempts: 0, cached: 2 });
+  const file = openSync(big, "r+");
+  writeSync(file, "x", bytes / 2);
+  closeSync(file);
+  utimesSync(big, atime, mtime);
+  expect(await again()).toMatchObject({ code: 0, attempts: 2, cached: 0 });
+});
+
+test("an input that is written while its task runs makes that task run again", async () => {
+  const document = spec(cwd, {
+    name: "meanwhile",
+    tasks: [
+      {
+        name: "t",
+        command: "cat source >copy; [ -e late ] || { touch late; echo two, later >source; }",
+        inputs: ["source"],
+        outputs: ["copy"],
+      },
+    ],
+  });
+  await runReport(cwd, [document]);
+  expect(linesOf(join(cwd, "copy"))).toEqual(["one"]);
+  expect(await runReport(cwd, [document])).toMatchObject({ attempts: 1 });
+  expect(linesOf(join(cwd, "copy"))).toEqual(["two, later"]);
+  expect(await runReport(cwd, [document])).toMatchObject({ attempts: 0, cached: 1 });
+});
+
+test("a task that no longer declares files is not judged by those it had", async () => {
+  const named = (more: object): string =>
+    spec(cwd, { name: "less", tasks: [{ name: "t", command: "echo >>made", ...more }] });
+  await runReport(cwd, [named({ outputs: ["made"] })]);
+  expect(await runReport(cwd, [named({})])).toMatchObject({ attempts: 1 });
+  rmSync(join(cwd, "made"));
+  expect(await runReport(cwd, [named({})])).toMatchObject({ attempts: 0, cached: 1 });
+});
+
+test("after a failure the mended document goes on: what is finished is kept", async () => {
+  expect(await runChain({ c: "exit 3" })).toMatchObject({ code: 1, succeeded: 3, failed: 1 });
+  ran();
+  expect(await runChain({ c: "true mended" })).toMatchObject({ code: 0, attempts: 1, cached: 3 });
+  expect(ran()).toBe("c");
+});
+
+test("retry --failed sets back what failed; --succeeded what it names, with everything downstream", async () => {
+  await runChain({ c: "[ -e allowed ] || exit 3" });
+  ran();
+  writeFileSync(join(cwd, "allowed"), "");
+  const json = async (...args: string[]): Promise<unknown> =>
+    JSON.parse((await run(cwd, ["retry", "--json", ...args])).stdout);
+  expect(await json("--failed")).toMatchObject({ reset: 1 });
+  expect(await runReport(cwd, ["1"])).toMatchObject({ code: 0, attempts: 1, cached: 3 });
+  expect(ran()).toBe("c");
+
+  expect(await json("b")).toMatchObject({ reset: 0 });
+  expect(await json("b", "--succeeded")).toMatchObject({ reset: 2 });
+  expect(await runReport(cwd, ["1"])).toMatchObject({ code: 0, attempts: 2, cached: 2 });
+  expect(ran()).toBe("bc");
 });
 
 test("what failed and what was skipped because of it are run again, with the next attempt number", async () => {

@@ -28,8 +28,17 @@ const TASKS = [
   { name: "sum", command: ["cat", "a b"], depends_on: ["run_{i:02d}"], runtime: "30s" },
 ];
 
+interface PlannedTask {
+  name: string;
+  command: string;
+  depends_on: string[];
+  inputs: string[];
+  outputs: string[];
+  resources: object;
+}
+
 interface Planned {
-  tasks: { name: string; depends_on: string[] }[];
+  tasks: PlannedTask[];
   stages: string[][];
 }
 

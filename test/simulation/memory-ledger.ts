@@ -418,6 +418,11 @@ function write(
           undo.push(() => workflow.forgiven.delete(row));
         }
         if (workflow.canceled.delete(task)) undo.push(() => workflow.canceled.add(task));
+        const files = workflow.files.get(task);
+        if (files) {
+          workflow.files.delete(task);
+          undo.push(() => workflow.files.set(task, files));
+        }
       }
       return;
     case "action_taken": {

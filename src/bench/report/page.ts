@@ -60,7 +60,8 @@ function byline(count: number, engines: number, environment: Environment | null)
   if (environment === null) return `${runs}; when and where is not known`;
   const { at, cpu, cores, commit } = environment;
   const where = `${cpu}, ${cores} cores`;
-  return `${runs}; ${at}; ${where}${commit === null ? "" : `; commit ${commit.slice(0, 12)}`}`;
+  const when = at.replace(/T(\d\d:\d\d).*Z$/, " $1 UTC");
+  return `${runs}; ${when}; ${where}${commit === null ? "" : `; commit ${commit.slice(0, 12)}`}`;
 }
 
 function checkItem({ ok, text }: Check): string {

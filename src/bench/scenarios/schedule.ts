@@ -15,6 +15,8 @@ export interface Disturbance {
   /** mean seconds from one blow to the next */
   everyS: number;
   seed: number;
+  /** no more blows than this; absent: as many as there is time for */
+  most?: number;
 }
 
 export interface Blow {
@@ -30,13 +32,14 @@ export function schedule(options: {
   nodes: number;
   everyS: number;
   lastMs: number;
+  most?: number;
 }): Blow[] {
-  const { seed, round, nodes, everyS, lastMs } = options;
+  const { seed, round, nodes, everyS, lastMs, most = Infinity } = options;
   const random = randomSource(seed * 1009 + round);
   const blows: Blow[] = [];
   for (let atMs = 0; ;) {
     atMs += -Math.log(1 - random.uniform()) * everyS * 1000;
-    if (atMs > lastMs) return blows;
+    if (atMs > lastMs || blows.length >= most) return blows;
     blows.push({ atMs, node: random.integer(0, nodes - 1) });
   }
 }

@@ -57,7 +57,8 @@ function killedParts(request: ScenarioRequest, engines: readonly EngineId[]): Pa
   const killed = (warningS: number): Part => ({
     ...common,
     title: `workers killed every ${everyS} s on average, ${warningS === 0 ? "no warning" : `${warningS} s of warning`}`,
-    beside: (run, over) => disturb(run, over, { warningS, everyS, seed }),
+    beside: (run, over) =>
+      disturb(run, over, { warningS, everyS, seed, ...(quick ? { most: 2 } : {}) }),
   });
   return [
     {

@@ -46,6 +46,7 @@ export function recordWriter(statements: Statements): (record: LedgerRecord) => 
           statements.run("forgive_attempts", record.workflow, first, last);
           statements.run("forget_results", record.workflow, first, last);
           statements.run("forget_canceled", record.workflow, first, last);
+          statements.run("forget_files_of", record.workflow, first, last);
         }
         return;
       case "ended":

@@ -363,6 +363,8 @@ export function recordTests(bench: Bench): void {
         [2, output],
       ]),
     );
+    bench.ledger.commit([{ kind: "reset", workflow: id, tasks: [1, 2] }]);
+    bench.lasting(() => expect([...bench.ledger.files(id)]).toEqual([[0, input]]));
   });
 
   test("workers are known by their instance", () => {

@@ -4,10 +4,13 @@
  *   slots     the same, and says that it is not told what commands need
  *   launch    starts Holdall's launcher (argv[3]) for each attempt, at once
  *   twice     the same, and once more when it has ended
+ *   stage     starts it in a folder of its own, to which it brings inputs, and outputs back; once more for an output `again`
  *   silent    never says hello
  *   garbage   says something else instead
  * While it runs, a command whose first word is one of these makes it misbehave: `say LINE`, `die`, `lose`.
  */
+import { cpSync, existsSync, mkdtempSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { argv as words } from "node:process";
 
 const [, , behaviour = "run", launcher = ""] = words;
@@ -15,7 +18,14 @@ const whole = behaviour === "run" || behaviour === "slots";
 const context = words[words.indexOf("--context") + 1] ?? "";
 const say = (value: object): void => console.log(JSON.stringify(value));
 
+interface File {
+  path: string;
+  name: string;
+}
+
 interface StartLine {
+  inputs?: File[];
+  outputs?: File[];
   type: string;
   id: number;
   argv: string[];
@@ -47,6 +57,24 @@ async function run(line: StartLine): Promise<void> {
   say({ type: "exited", id, ...(child.signalCode ? { signal: 15 } : { exit_code: code }) });
 }
 
+async function stage({ id, inputs = [], outputs = [] }: StartLine): Promise<void> {
+  const folder = mkdtempSync(join(dirname(context), "stage-"));
+  for (const { path, name } of inputs) cpSync(path, join(folder, name), { recursive: true });
+  const again = outputs.some(({ name }) => name === "again");
+  for (let time = 0; time < (again ? 2 : 1); time++) {
+    const child = Bun.spawn([launcher, "--attempt", context, String(id)], {
+      cwd: folder,
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+    children.set(id, child);
+    await child.exited;
+  }
+  await Bun.sleep(50); // what a slow way back takes
+  const missing = outputs.some(({ name }) => !existsSync(join(folder, name)));
+  for (const { path, name } of missing ? [] : outputs) cpSync(join(folder, name), path);
+  say({ type: "done", id, message: "", ...(missing ? { outputs: "missing" } : {}) });
+}
+
 async function launch({ id }: StartLine): Promise<void> {
   for (let time = 0; time < (behaviour === "twice" ? 2 : 1); time++) {
     const child = Bun.spawn([launcher, "--attempt", context, String(id)], {
@@ -70,7 +98,7 @@ else if (behaviour !== "silent")
       memory: behaviour !== "slots",
       retries: false,
       cancel: false,
-      staging: false,
+      staging: behaviour === "stage",
       priorities: false,
       output: whole,
     },

@@ -31,6 +31,8 @@ DELETE FROM results WHERE workflow_id = ?1 AND task BETWEEN ?2 AND ?3;
 DELETE FROM canceled WHERE workflow_id = ?1 AND task BETWEEN ?2 AND ?3;
 -- name: forget_files
 DELETE FROM files WHERE workflow_id = ?1 AND task = ?2;
+-- name: forget_files_of
+DELETE FROM files WHERE workflow_id = ?1 AND task BETWEEN ?2 AND ?3;
 -- name: insert_file
 INSERT INTO files (workflow_id, task, role, path, bytes, mtime_ns, inode, sha256)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
