@@ -5,6 +5,7 @@ import { ERROR_CODES } from "../src/core/error.ts";
 import { TRANSITIONS } from "../src/core/states.ts";
 import { effort, figures } from "./comparison.ts";
 import { describeRoom, rooms } from "./doors.ts";
+import { manPages } from "./man-pages.ts";
 import { keyTables, markdownTable } from "./spec-keys.ts";
 import { schemaText } from "./spec-schema.ts";
 
@@ -37,7 +38,7 @@ interface Whole {
 
 /** Files of which every line is derived. */
 async function wholeFiles(): Promise<Whole[]> {
-  return [{ file: "schema/holdall.schema.json", text: schemaText() }];
+  return [{ file: "schema/holdall.schema.json", text: schemaText() }, ...(await manPages())];
 }
 
 /** JSON is laid out by the formatter. */

@@ -11,6 +11,12 @@ export const WORKFLOW_ENTRIES: Readonly<Record<string, Entry>> = {
     "`cwd: /data/run7`",
     "where tasks run and relative paths begin",
   ],
+  reuse: [
+    "folder",
+    "none",
+    "`reuse: ../last/.holdall`",
+    "a state directory: what a task of it with equal command, inputs, `env` and outputs has made is copied, checked by its SHA-256, and counted as cached; not with `--fresh`, not by a server",
+  ],
   env: [
     "map of texts",
     "none",

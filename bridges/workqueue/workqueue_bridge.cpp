@@ -435,7 +435,7 @@ void start_engine() {
     }
   }
   say("{\"type\":\"hello\",\"protocol\":1,\"name\":\"workqueue\",\"version\":" + quoted(version) +
-      ",\"capabilities\":{\"cpus\":true,\"memory\":true,\"retries\":false,\"cancel\":true,\"staging\":" +
+      ",\"capabilities\":{\"cpus\":true,\"memory\":true,\"retries\":false,\"cancel\":true,\"staging\":true,\"files\":" +
       (options.stage == "on" ? "true" : "false") +
       ","
       "\"priorities\":false,\"output\":false}}");

@@ -1,6 +1,7 @@
 // Work Queue: a manager that submits the commands of a bag, and real work_queue_workers (the protocol: ../README.md).
 //
 //   holdall-workqueue-driver --workers N [--nodes K] [--retries N] [--worker PROGRAM]
+//   WQ_PORT: where the manager listens; any free port without it
 //
 // c++ -std=c++17 -O2 -pthread -o workqueue_driver workqueue_driver.cpp -lwork_queue -ldttools -lm -lssl -lcrypto -lz
 #include <dirent.h>

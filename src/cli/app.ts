@@ -16,6 +16,7 @@ export async function runCli(
   io: Io,
   connectDeps: ConnectDeps = realConnectDeps,
 ): Promise<number> {
+  if (argv[0] === "__complete") return await completeQuietly(argv.slice(1), io);
   // Everything after the first `--` belongs to the user's command and is never looked at.
   const end = argv.indexOf("--");
   const words = longNames(rewriteHelp(end < 0 ? argv : argv.slice(0, end)));
@@ -78,6 +79,25 @@ export async function runCli(
   const error = failure instanceof ClientError ? fromClientError(failure) : toHoldallError(failure);
   printError(error, io, json);
   return error.exitCode;
+}
+
+/** A key press waits no longer for a server that does not answer. Usually it is a tenth of this. */
+const COMPLETION_MS = 1_500;
+
+/** Of shells, while a command line is typed: whatever goes wrong, nothing is said. */
+async function completeQuietly(words: readonly string[], io: Io): Promise<number> {
+  try {
+    const [{ complete, answerText }, { realRecords }] = await Promise.all([
+      import("./completion/complete.ts"),
+      import("./completion/records.ts"),
+    ]);
+    const late = Bun.sleep(COMPLETION_MS).then(() => null);
+    const answer = await Promise.race([complete(words, io, realRecords), late]);
+    if (answer !== null) io.stdout.write(answerText(answer));
+  } catch {
+    // a half-written command line is no mistake
+  }
+  return EXIT.ok;
 }
 
 /** Whether what follows -- is the user's own command. */

@@ -47,6 +47,7 @@ async function embeddedBench(tasks: number, fsync: boolean): Promise<DispatchRes
         stateDir,
         what: { kind: "definition", definition, adHoc: true },
         fresh: false,
+        reuse: null,
         offer: {
           cpus: 2,
           memoryBytes: 2 ** 30,

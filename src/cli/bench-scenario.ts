@@ -119,7 +119,8 @@ export async function benchScenario(
     for (const { engine, version } of samples) environment.engines[engine] = version;
     if (site !== null) environment.engines["Slurm cluster"] = site.what;
     for (const { engine, workload, error } of result.broken)
-      environment.missing[`${engine}, ${workloadText(workload)}`] = `broke: ${error.message}`;
+      environment.missing[`${engine}, ${workloadText(workload)}`] =
+        `broke: ${error.message.split("\n")[0]}`;
     summaries = folder.finish(samples, environment);
     await site?.stop();
     for (const release of releases) release();

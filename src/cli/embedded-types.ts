@@ -17,6 +17,8 @@ export interface RunRequest {
     | { kind: "workflow"; id: number };
   /** forget what the state directory knows of a workflow with this name and start anew */
   fresh: boolean;
+  /** state directory whose results may stand for tasks with declared outputs; absolute */
+  reuse: string | null;
   offer: Offer;
   /** absolute, or null */
   outputDir: string | null;
@@ -51,6 +53,8 @@ export interface RunPlan {
   again: number;
   /** tasks that no longer exist */
   removed: number;
+  /** tasks whose results are those of another workflow */
+  reused?: number;
 }
 
 export interface RunReport {

@@ -2,15 +2,19 @@
 import { buildRouteMap, type RouteMap } from "@stricli/core";
 import { benchCommand } from "./commands/bench.ts";
 import { cancelCommand } from "./commands/cancel.ts";
+import { completionCommand } from "./commands/completion.ts";
+import { convertCommand } from "./commands/convert.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { graphCommand } from "./commands/graph.ts";
 import { hostsRoutes } from "./commands/hosts.ts";
+import { initCommand } from "./commands/init.ts";
 import { logsCommand } from "./commands/logs.ts";
 import { reportCommand } from "./commands/report.ts";
 import { planCommand } from "./commands/plan.ts";
 import { retryCommand } from "./commands/retry.ts";
 import { runCommand } from "./commands/run.ts";
+import { schemaCommand } from "./commands/schema.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { slurmCommand } from "./commands/slurm.ts";
 import { statusCommand } from "./commands/status.ts";
@@ -27,6 +31,9 @@ export const routes: RouteMap<CliContext> = buildRouteMap({
     plan: planCommand,
     validate: validateCommand,
     graph: graphCommand,
+    init: initCommand,
+    convert: convertCommand,
+    schema: schemaCommand,
     serve: serveCommand,
     worker: workerCommand,
     slurm: slurmCommand,
@@ -42,6 +49,7 @@ export const routes: RouteMap<CliContext> = buildRouteMap({
     doctor: doctorCommand,
     bench: benchCommand,
     report: reportCommand,
+    completion: completionCommand,
   },
   docs: {
     brief: "one bag of tasks, any engine, nothing lost",

@@ -34,6 +34,7 @@ test("what the flags do not say, the machine does", async () => {
     stateDir: "/st",
     what: { kind: "workflow", id: 3 },
     fresh: false,
+    reuse: null,
     offer: {
       cpus: 4,
       memoryBytes: 8 * GIB,

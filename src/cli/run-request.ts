@@ -31,6 +31,7 @@ export interface RunFlags extends PolicyFlags {
   cwd?: string | undefined;
   name?: string | undefined;
   fresh?: boolean | undefined;
+  reuse?: string | undefined;
   /** seconds */
   timeout?: number | undefined;
   stdout?: "capture" | "none" | undefined;
@@ -66,10 +67,12 @@ const AD_HOC_FLAGS = ["need", "array", "eachLine", "fromJson"] as const;
 export async function runRequest(words: RunWords, machine?: Machine): Promise<RunRequest> {
   const { flags, stateDir, io } = words;
   const offer = offerOf(flags, stateDir, machine);
+  const what = await whatToRun(words);
   return {
     stateDir,
-    what: await whatToRun(words),
+    what,
     fresh: flags.fresh === true,
+    reuse: reuseOf(flags, what, io),
     offer,
     outputDir: outputDirOf(flags, io),
     stdout: flags.stdout ?? "capture",
@@ -93,6 +96,19 @@ export async function definitionToSubmit(words: RunWords): Promise<WorkflowDefin
   const what = await whatToRun(words);
   if (what.kind === "workflow") throw usage("a document is needed");
   return what.definition;
+}
+
+/** What the flag says, else the document; nothing for a run that starts anew. */
+function reuseOf(
+  { fresh, reuse }: RunFlags,
+  what: RunRequest["what"],
+  io: Pick<Io, "cwd">,
+): string | null {
+  if (fresh === true && reuse !== undefined)
+    throw usage("--fresh runs everything, and --reuse does not", "leave one of them");
+  if (fresh === true) return null;
+  if (reuse !== undefined) return resolve(io.cwd, reuse);
+  return (what.kind === "definition" && what.definition.reuse) || null;
 }
 
 export function outputDirOf(flags: RunFlags, io: Pick<Io, "cwd">): string | null {

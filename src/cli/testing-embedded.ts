@@ -29,6 +29,7 @@ export function requestOf(
     stateDir,
     what: { kind: "definition", definition, adHoc: false },
     fresh: false,
+    reuse: null,
     offer: OFFER,
     outputDir: null,
     stdout: "capture",

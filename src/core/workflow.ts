@@ -268,6 +268,8 @@ export interface WorkflowDefinition {
   nodes?: NodeSettings;
   monitor?: MonitorSettings;
   userData?: readonly UserData[];
+  /** absolute; a state directory whose results may stand for tasks with declared outputs */
+  reuse?: string;
   /** failed tasks wait for somebody to decide */
   pendingFailed?: boolean;
   /** what the document says to people */

@@ -187,8 +187,7 @@ export function eachTold(
       continue;
     }
     block.bodies?.forEach((body, i) => {
-      if (wanted(body))
-        visit(block.first + i, () => compileTelling(body, NO_PARAMETERS, where)(0));
+      if (wanted(body)) visit(block.first + i, () => compileTelling(body, NO_PARAMETERS, where)(0));
     });
   }
 }

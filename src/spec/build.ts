@@ -67,6 +67,8 @@ export function buildWorkflow(document: SpecDocument, options: BuildOptions): Bu
   const cwd =
     options.cwdOverride ??
     (cwdText === undefined ? options.cwd : path.resolve(options.cwd, cwdText));
+  const reuseText = text("reuse")?.replaceAll("${spec_dir}", specDir);
+  const reuse = reuseText === undefined ? {} : { reuse: path.resolve(cwd, reuseText) };
   const env = has("env") ? readEnv(reader, root["env"]!, ["env"]) : undefined;
   for (const key of Object.keys(env ?? {}))
     env![key] = env![key]!.replaceAll("${spec_dir}", specDir);
@@ -152,6 +154,7 @@ export function buildWorkflow(document: SpecDocument, options: BuildOptions): Bu
       taskCount,
       schedulers,
       ...settings,
+      ...reuse,
       ...surroundings,
       ...(resolved.length > 0 ? { actions: resolved } : {}),
       ...(userData && userData.values.size > 0 ? { userData: [...userData.values.values()] } : {}),
@@ -159,7 +162,7 @@ export function buildWorkflow(document: SpecDocument, options: BuildOptions): Bu
     document,
     drafts,
     outputs,
-    warnings: warningsFor(document, { ...surroundings, actions: resolved }),
+    warnings: warningsFor(document, { ...surroundings, ...reuse, actions: resolved }),
   };
 }
 

@@ -25,6 +25,8 @@ export type Path = readonly (string | number)[];
 export interface Position {
   line: number;
   column: number;
+  /** when it is not the document itself: one that it names */
+  file?: string;
 }
 
 /** Which part of the entry at a path is meant. `needle`: the first place of this text inside the value. */
@@ -44,6 +46,8 @@ export interface SpecDocument {
   readonly value: SpecValue;
   /** found while reading, and told together with what is wrong with the values */
   readonly mistakes?: readonly (ErrorDetail & { place: Place })[];
+  /** of what means nothing here; `of` as in `SpecWarning` */
+  readonly warnings?: readonly (ErrorDetail & { place: Place; of?: "run" | "server" | "both" })[];
   /** of the entry, or of the nearest one around it that stands in the document */
   locate(path: Path, at?: At): Position;
   /** the value as written, or "" when it is not in the document */

@@ -18,6 +18,7 @@ export const WORKFLOW_KEYS: Keys = {
   // for editors, which look for it in JSON
   $schema: "about",
   cwd: "cwd",
+  reuse: "reuse",
   env: "env",
   tasks: "tasks",
   jobs: "tasks",

@@ -8,6 +8,7 @@ import type { SpecDocument } from "./document.ts";
 import { formatOf } from "./format.ts";
 import { parseJson } from "./json.ts";
 import { parseKdl } from "./kdl.ts";
+import { makeflowKind, type MakeflowSource, parseMakeflow } from "./makeflow/index.ts";
 import { nearest } from "./nearest.ts";
 import type { SpecWarning } from "./warnings.ts";
 import { parseYaml } from "./yaml.ts";
@@ -20,6 +21,8 @@ export interface LoadOptions {
   cwdOverride?: string;
   /** `--name`: wins over the document's */
   name?: string;
+  /** `NAME=EXPRESSION`, what workflows in JX call NAME */
+  define?: readonly string[];
   /** instead of reading the file; gets the absolute path */
   read?: (file: string) => Uint8Array;
 }
@@ -43,7 +46,8 @@ export function specWarnings(definition: WorkflowDefinition): readonly SpecWarni
 export function loadSpec(file: string, options: LoadOptions): WorkflowDefinition {
   const source = path.resolve(options.cwd, file);
   const bytes = (options.read ?? ((at) => readSpecFile(at, file)))(source);
-  const document = parseDocument(file, bytes);
+  const cwd = path.resolve(options.cwd, options.cwdOverride ?? "");
+  const document = parseDocument(file, bytes, { source, cwd, define: options.define, read: options.read });
   const built = buildWorkflow(document, {
     source,
     cwd: path.resolve(options.cwd),
@@ -57,9 +61,15 @@ export function loadSpec(file: string, options: LoadOptions): WorkflowDefinition
   return built.definition;
 }
 
-/** Bytes of any format into a document. Throws `spec`. */
-export function parseDocument(file: string, bytes: Uint8Array): SpecDocument {
+/** Bytes of any format into a document; Makeflow's two too, which can name other files, where it stands. Throws `spec`. */
+export function parseDocument(
+  file: string,
+  bytes: Uint8Array,
+  where?: MakeflowSource,
+): SpecDocument {
   const text = decode(file, bytes);
+  const kind = where && makeflowKind(file, text);
+  if (where && kind) return parseMakeflow(file, text, kind, where);
   const format = formatOf(file, text);
   switch (format) {
     case "json":
@@ -147,7 +157,7 @@ function listOf(folder: string): string[] {
 
 function specsIn(folder: string): string[] {
   return listOf(folder).filter((name) => {
-    if (!/\.(?:ya?ml|json5?|kdl)$/.test(name)) return false;
+    if (!/\.(?:ya?ml|json5?|kdl|makeflow|mf|jx)$/.test(name)) return false;
     return statSync(path.join(folder, name), { throwIfNoEntry: false })?.isFile() ?? false;
   });
 }

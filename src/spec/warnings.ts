@@ -3,7 +3,7 @@ import type { ErrorDetail } from "../core/error.ts";
 import type { WorkflowDefinition } from "../core/workflow.ts";
 import type { Path, SpecDocument } from "./document.ts";
 
-type Asked = Pick<WorkflowDefinition, "monitor" | "nodes" | "pendingFailed" | "actions">;
+type Asked = Pick<WorkflowDefinition, "monitor" | "nodes" | "pendingFailed" | "actions" | "reuse">;
 
 export interface SpecWarning extends ErrorDetail {
   /** whom it concerns: `run`, a workflow that is submitted to a server, or both */
@@ -11,12 +11,23 @@ export interface SpecWarning extends ErrorDetail {
 }
 
 export function warningsFor(document: SpecDocument, asked: Asked): readonly SpecWarning[] {
-  const warnings: SpecWarning[] = [];
+  const warnings: SpecWarning[] = (document.warnings ?? []).map((each) => ({
+    of: "both",
+    ...each,
+  }));
   const warn = (path: Path, message: string, fix: string, of: SpecWarning["of"] = "both"): void => {
     const place = { file: document.file, ...document.locate(path, { key: true }) };
     warnings.push({ message, place, fix, of });
   };
-  const { monitor, pendingFailed, actions = [] } = asked;
+  const { monitor, pendingFailed, actions = [], reuse } = asked;
+  if (reuse !== undefined) {
+    warn(
+      ["reuse"],
+      "results of another state directory are taken by `holdall run` alone, not yet by a server",
+      "run it with `holdall run`, or remove this",
+      "server",
+    );
+  }
   for (const [i, { trigger, what }] of actions.entries()) {
     if (trigger.startsWith("on_worker")) {
       warn(

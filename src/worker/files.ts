@@ -125,6 +125,26 @@ export function createStamper(): Stamper {
   return Object.assign(stamp, { hashLater });
 }
 
+/** Of an attempt that has succeeded: all its files, and which of them are so large that they have yet to be read. */
+export function stampDeclared(
+  stamper: Stamper,
+  { inputs, outputs, cwd }: { inputs: string[] | null; outputs: string[] | null; cwd: string },
+  found: readonly FileStamp[] | null,
+): { files: FileStamp[] | null; unread: FileStamp[] } {
+  if (!inputs && !outputs) return { files: null, unread: [] };
+  const large: FileStamp[] = [];
+  const files: FileStamp[] = [];
+  for (const path of inputs ?? []) {
+    const now = stamper(path, "input", cwd, large);
+    if (now) files.push(asFound(found ?? [], now));
+  }
+  for (const path of outputs ?? []) {
+    const now = stamper(path, "output", cwd, large);
+    if (now) files.push(now);
+  }
+  return { files, unread: large.filter((stamp) => files.includes(stamp)) };
+}
+
 export type FileChange =
   | { kind: "same" }
   /** of equal content; what it looks like now */

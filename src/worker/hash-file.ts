@@ -5,13 +5,16 @@ import { open } from "node:fs/promises";
 
 const PIECE_BYTES = 1024 * 1024;
 
+/** One for all that is read at once: most files are small, and a new one for each costs more than they do. */
+let shared: Uint8Array | null = null;
+
 /** Hex; null when it cannot be read. */
 export function hashFile(path: string): string | null {
   const hash = createHash("sha256");
+  const piece = (shared ??= new Uint8Array(PIECE_BYTES));
   let file = -1;
   try {
     file = openSync(path, "r");
-    const piece = new Uint8Array(PIECE_BYTES);
     for (;;) {
       const length = readSync(file, piece, 0, PIECE_BYTES, null);
       if (length === 0) return hash.digest("hex");

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { OUTCOMES } from "../core/states.ts";
@@ -112,6 +112,8 @@ test("tasks of an array are made of its template", () => {
       extraEnv: ["HOLDALL_WORKFLOW_ID=1", "HOLDALL_TASK=t_0", "HOLDALL_ATTEMPT=1", "V=v0"],
       captureStdout: true,
       captureStderr: false,
+      inputs: null,
+      outputs: null,
       needs: { cpus: 1, memoryBytes: 0, gpus: 0, memoryLimitBytes: null },
     },
     expect.objectContaining({ id: 2, argv: ["c", "3"], pool: 1 }),
@@ -194,6 +196,41 @@ test("declared files are looked for before and after, and stamped", () => {
     rmSync(folder, { recursive: true });
   }
 });
+
+test("large files are read before their task is reported, and not to their end when it is to stop", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "holdall-worker-"));
+  try {
+    const { worker, executor, template, run, results, of } = bench();
+    const body = { name: "t", command: { kind: "argv", argv: ["c"] } } as const;
+    template({ cwd: folder, body: { ...body, inputs: ["in"], outputs: [["out", { p: 0 }]] } });
+    writeFileSync(join(folder, "in"), "x");
+    for (const name of ["out0", "out1"]) largeFile(join(folder, name));
+    run([10]);
+    executor.end(1);
+    expect([worker.held, results()]).toEqual([1, []]);
+    while (worker.held > 0) await new Promise(setImmediate);
+    run([11]);
+    executor.end(2);
+    worker.stop();
+    while (worker.held > 0) await new Promise(setImmediate);
+    expect(results()).toEqual(["10 ok 0", "11 ok 0"]);
+    expect(of("drained")).toHaveLength(1);
+    const hashes = of("finished").map(({ batches }) =>
+      batches[0]!.files[0]![1].map(({ sha256 }) => sha256?.slice(0, 8)),
+    );
+    expect(hashes).toEqual([
+      ["2d711642", "22427fd5"],
+      ["2d711642", undefined],
+    ]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+function largeFile(path: string): void {
+  writeFileSync(path, "");
+  truncateSync(path, 17 * 1024 * 1024);
+}
 
 test("a timeout asks with SIGTERM, and ends with SIGKILL after the grace time", async () => {
   const { worker, executor, template, run, results, of } = bench(20);

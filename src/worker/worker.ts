@@ -9,13 +9,14 @@ import { constants } from "node:os";
 import type { Grant } from "../core/events.ts";
 import type { FileStamp } from "../core/files.ts";
 import { formatBytes } from "../core/units.ts";
-import type { ParameterTable, Requirement } from "../core/workflow.ts";
+import type { ParameterTable } from "../core/workflow.ts";
 import type { KillReason, ToServer, ToWorker, WorkerTemplate } from "../protocol/session.ts";
 import { compileAttempts, type AttemptPlan, type PlanMaker } from "./attempt-plan.ts";
 import { createPathFinder } from "./command.ts";
-import type { Executor, Exit, Needs, Start, Stream } from "./executor.ts";
-import { asFound, createStamper, firstMissing, lookAtInputs } from "./files.ts";
+import type { Executor, Exit, Start, Stream } from "./executor.ts";
+import { createStamper, firstMissing, lookAtInputs, stampDeclared } from "./files.ts";
 import { createMemoryWatch } from "./memory-watch.ts";
+import { needsOf } from "./needs.ts";
 import { createOomKills } from "./oom-kills.ts";
 import { OutputBuffer } from "./output-buffer.ts";
 import { ResultBatcher } from "./result-batcher.ts";
@@ -534,23 +535,8 @@ export class Worker {
 
   /** Its files are stamped; of large ones it is known only later what is in them, and until then it is not reported. */
   #succeeded(attempt: Attempt, exit: Exit): void {
-    const { inputs, outputs, cwd } = attempt.plan;
-    if (!inputs && !outputs) {
-      this.#report(attempt, "ok", 0, exit, null);
-      return;
-    }
-    const large: FileStamp[] = [];
-    const files: FileStamp[] = [];
-    for (const path of inputs ?? []) {
-      const now = this.#stamp(path, "input", cwd, large);
-      if (now) files.push(asFound(attempt.found ?? [], now));
-    }
-    for (const path of outputs ?? []) {
-      const now = this.#stamp(path, "output", cwd, large);
-      if (now) files.push(now);
-    }
-    const unread = large.filter((stamp) => files.includes(stamp));
-    if (unread.length === 0) this.#report(attempt, "ok", 0, exit, null, files);
+    const { files, unread } = stampDeclared(this.#stamp, attempt.plan, attempt.found);
+    if (!files || unread.length === 0) this.#report(attempt, "ok", 0, exit, null, files);
     else void this.#readLarge(attempt, exit, files, unread);
   }
 
@@ -604,16 +590,6 @@ export class Worker {
     this.#results.flush();
     if (this.#draining) this.#drained();
   }
-}
-
-function needsOf({ cpus, memoryBytes, gpus }: Requirement, grant: Grant | null): Needs {
-  const memoryLimitBytes = grant && grant.memoryBytes > 0 ? grant.memoryBytes : null;
-  return {
-    cpus: grant?.cpus ?? cpus,
-    memoryBytes: grant?.memoryBytes ?? memoryBytes,
-    gpus,
-    memoryLimitBytes,
-  };
 }
 
 export function signalName(signal: number): string {

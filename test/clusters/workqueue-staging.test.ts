@@ -38,8 +38,9 @@ function startWorker(port: string, hidden: string | null = null): Worker {
   );
   return {
     received: (name) =>
-      linesOf(log).filter((line) => /rx from manager: put /.test(line) && line.includes(`-${name} `))
-        .length,
+      linesOf(log).filter(
+        (line) => /rx from manager: put /.test(line) && line.includes(`-${name} `),
+      ).length,
     [Symbol.dispose]: () => child.kill("SIGKILL"),
   };
 }
@@ -98,10 +99,11 @@ describe.skipIf(missing)("files that Work Queue stages", () => {
       writeFileSync(input, "old\n");
       const task = {
         name: "t",
-        command: "cat input >> seen && cp input copy && grep new input",
+        command:
+          "cat input >> seen && cp input copy && grep -q new input || { sleep 0.1; exit 1; }",
         inputs: ["input"],
         outputs: ["copy"],
-        retries: 100_000,
+        retries: 1000,
       };
       const port = freePort();
       using worker = startWorker(port);
@@ -127,7 +129,7 @@ describe.skipIf(missing)("files that Work Queue stages", () => {
       writeFileSync(join(cwd, "ä $OS 'in'"), "input\n");
       mkdirSync(join(cwd, "a folder"));
       writeFileSync(join(cwd, "a folder/x"), "x\n");
-      const odd = "ö %41\"$x\"";
+      const odd = 'ö %41"$x"';
       const document = {
         name: "outputs",
         tasks: [

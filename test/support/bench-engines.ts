@@ -85,7 +85,7 @@ export async function survivesKills(id: EngineId, warningS: number): Promise<voi
     engines: [engineEntry(id)],
     workloads: [
       {
-        ...{ kind: "sleep", tasks, sleep_ms: 500, workers: 2 },
+        ...{ kind: "sleep", tasks, sleep_ms: 1500, workers: 2 },
         ...{ n: null, tolerance: null, bytes: null, level: null },
       },
     ],
@@ -105,7 +105,11 @@ export async function survivesKills(id: EngineId, warningS: number): Promise<voi
     env: process.env,
     async beside({ bag, driver }, over) {
       const marks = join(bag.folder, "marks");
-      await until("two tasks run", () => readdirSync(marks).length >= 2, 60_000);
+      const slotsBusy = (): boolean =>
+        readdirSync(marks)
+          .map((name) => readFileSync(join(marks, name), "utf8"))
+          .filter((text) => text.startsWith("s ") && !text.includes("\ne ")).length === 2;
+      await until("both nodes run a task", slotsBusy, 60_000);
       await driver.kill(0, warningS);
       await new Promise((done) => over.addEventListener("abort", done));
       starts = readdirSync(marks).flatMap((name) =>

@@ -80,7 +80,7 @@ const KEYWORDS: Readonly<Record<string, (visit: Visit, rule: never) => string[]>
       Object.hasOwn(rule, key) ? check(root, rule[key]!, item, `${at}/${key}`) : [],
     ),
   additionalProperties: ({ root, schema, value, at }, rule: false | Schema) => {
-    const known = (schema["properties"] ?? {}) as object;
+    const known = schema["properties"] ?? {};
     return entriesOf(value)
       .filter(([key]) => !Object.hasOwn(known, key))
       .flatMap(([key, item]) =>

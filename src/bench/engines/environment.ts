@@ -34,9 +34,19 @@ export function recordEnvironment(request: EnvironmentRequest): Environment {
     zfp: version("zfp"),
     zlib: version("zlib"),
     engines: {},
-    missing,
+    missing: withoutRoot(missing, root),
     load_average: loadavg(),
   };
+}
+
+/** Results are shown to others: where this clone lies is nobody's business. */
+export function withoutRoot(
+  words: Readonly<Record<string, string>>,
+  root: string,
+): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(words).map(([name, text]) => [name, text.replaceAll(`${root}/`, "")]),
+  );
 }
 
 /** With `-dirty` when the sources are not those of the commit. */

@@ -18,7 +18,7 @@ test("marks are paired by process, a process id that comes again by its newest",
 
 test("an undisturbed bag has nothing executed again", () => {
   const all = [execution("a", 1, 0, 1000), execution("b", 2, 0, 1002)];
-  expect(accountOf(all, 2, NOBODY, [], 2000)).toEqual({
+  expect(accountOf(all, 2, NOBODY, [], 2000, 1000)).toEqual({
     lost: 0,
     reexecutedS: 0,
     reexecutions: 0,
@@ -30,7 +30,7 @@ test("what was cut off counts until it was seen to be gone, else until the next 
   const all = [cut, execution("a", 3, 900, 1900), execution("b", 2, 500, null)];
   const deaths = new Map([[keyOf(cut), 400]]);
   // a: 0.4 s in vain; b: cut off by the kill at 800, and never again
-  expect(accountOf(all, 2, deaths, [300, 800], 5000)).toEqual({
+  expect(accountOf(all, 2, deaths, [300, 800], 5000, 1000)).toEqual({
     lost: 1,
     reexecutedS: 0.7,
     reexecutions: 1,
@@ -39,10 +39,15 @@ test("what was cut off counts until it was seen to be gone, else until the next 
 
 test("a second whole execution is work done again too", () => {
   const all = [execution("a", 1, 0, 1000), execution("a", 2, 500, 1500)];
-  const { reexecutedS, reexecutions } = accountOf(all, 1, NOBODY, [], 2000);
+  const { reexecutedS, reexecutions } = accountOf(all, 1, NOBODY, [], 2000, 1000);
   expect({ reexecutedS, reexecutions }).toEqual({ reexecutedS: 1, reexecutions: 1 });
 });
 
 test("a task that never began is lost", () => {
-  expect(accountOf([], 3, NOBODY, [], 0).lost).toBe(3);
+  expect(accountOf([], 3, NOBODY, [], 0, 1000).lost).toBe(3);
+});
+
+test("what nobody saw die has not run longer than a task does", () => {
+  const all = [execution("a", 1, 0, null), execution("a", 2, 8000, 9000)];
+  expect(accountOf(all, 1, NOBODY, [6000], 9000, 1000).reexecutedS).toBe(1);
 });

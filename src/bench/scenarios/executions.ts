@@ -45,18 +45,23 @@ export interface Account {
   reexecutions: number;
 }
 
-/** `deaths`: unix ms at which an execution was seen to be gone, by `keyOf`; who was not seen died at the next blow, or at the end. */
+/**
+ * `deaths`: unix ms at which an execution was seen to be gone, by `keyOf`; who was not seen died at the next blow, or at the end. None
+ * of those cut off was longer than a task is.
+ */
 export function accountOf(
   executions: readonly Execution[],
   tasks: number,
   deaths: ReadonlyMap<string, number>,
   blowsMs: readonly number[],
   overMs: number,
+  lengthMs: number,
 ): Account {
   let [executedMs, neededMs, whole, begun] = [0, 0, 0, 0];
   for (const own of Map.groupBy(executions, ({ task }) => task).values()) {
     begun += 1;
-    for (const each of own) executedMs += endOf(each, deaths, blowsMs, overMs) - each.startMs;
+    for (const each of own)
+      executedMs += endOf(each, deaths, blowsMs, overMs, lengthMs) - each.startMs;
     const first = own.find((each) => each.endMs !== null);
     if (first === undefined) continue;
     whole += 1;
@@ -74,11 +79,13 @@ function endOf(
   deaths: ReadonlyMap<string, number>,
   blowsMs: readonly number[],
   overMs: number,
+  lengthMs: number,
 ): number {
   if (execution.endMs !== null) return execution.endMs;
   const seen = deaths.get(keyOf(execution));
   const next = blowsMs.find((ms) => ms >= execution.startMs);
-  return Math.max(execution.startMs, seen ?? next ?? overMs);
+  const { startMs } = execution;
+  return Math.min(startMs + lengthMs, Math.max(startMs, seen ?? next ?? overMs));
 }
 
 export function keyOf({ task, pid, startMs }: Execution): string {
@@ -92,8 +99,15 @@ export function figuresOf(
   deaths: ReadonlyMap<string, number>,
   blowsMs: readonly number[],
 ): Pick<SpotFigures, "lost" | "reexecuted_s" | "reexecutions"> {
-  const { tasks } = run.bag.workload;
-  const account = accountOf(readExecutions(marks), tasks, deaths, blowsMs, Date.now());
+  const { tasks, sleep_ms: lengthMs } = run.bag.workload;
+  const account = accountOf(
+    readExecutions(marks),
+    tasks,
+    deaths,
+    blowsMs,
+    Date.now(),
+    lengthMs ?? 0,
+  );
   const { lost, reexecutedS, reexecutions } = account;
   return { lost, reexecuted_s: reexecutedS, reexecutions };
 }

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { LiveRun } from "../engines/run-engines.ts";
 import type { EngineId, SpotFigures } from "../engines/samples.ts";
-import { figuresOf } from "./executions.ts";
+import { figuresOf, readExecutions } from "./executions.ts";
 import { preempt } from "./preempt.ts";
 import { type Part, type ScenarioRequest, sleeping } from "./scenario.ts";
 import { type Blow, type Disturbance, lastBlowMs, schedule } from "./schedule.ts";
@@ -16,6 +16,8 @@ const SLOTS_A_NODE = 2;
 const RETRIES = 50;
 /** A blow may come so much too late. */
 const LATE_MS = 50;
+/** What a worker ran may be gone a little later than the worker. */
+const DYING_MS = 300;
 
 /** `site`: a Slurm whose jobs may be preempted, for the engines that use it; null: there is none. */
 export function spot(
@@ -122,10 +124,18 @@ export async function disturb(
     const watch = watchDeaths(marks, deaths);
     const killing = run.driver.kill(node, how!.warningS).then(() => true);
     killing.catch(() => {}); // the bag may be over first, and the driver ended
-    const killed = await Promise.race([killing, aborted(over).then(() => false)]).finally(() => {
+    let killed = false;
+    try {
+      killed = await Promise.race([killing, aborted(over).then(() => false)]);
+      await until(performance.now() + DYING_MS, over);
+    } finally {
       watch.stop();
-    });
-    if (killed) blowsMs.push(Date.now());
+    }
+    // Without a warning one that cut nothing off has hit a worker that was not back yet, or had nothing to do.
+    const hit =
+      how!.warningS > 0 ||
+      readExecutions(marks).some((each) => each.endMs === null && watch.saw(each));
+    if (killed && hit) blowsMs.push(Date.now());
   }
   await aborted(over);
   return {

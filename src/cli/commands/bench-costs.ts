@@ -56,7 +56,10 @@ export const memoryCommand: Command<CliContext> = buildCommand<MemoryFlags, [], 
       json: JSON_FLAG,
     },
   },
-  docs: { brief: "memory of a server with two bags that wait, per task" },
+  docs: {
+    brief: "memory of a server with two bags that wait, per task",
+    customUsage: [{ input: "--shape explicit", brief: "of tasks that are written out" }],
+  },
 });
 
 export const memoryServerCommand: Command<CliContext> = buildCommand<
@@ -111,5 +114,8 @@ export const startupCommand: Command<CliContext> = buildCommand<StartupFlags, []
       json: JSON_FLAG,
     },
   },
-  docs: { brief: "start to exit of one task, of a chain, and of the submission of a bag" },
+  docs: {
+    brief: "start to exit of one task, of a chain, and of the submission of a bag",
+    customUsage: [{ input: "--runs 5 --json", brief: "five times each, for programs" }],
+  },
 });

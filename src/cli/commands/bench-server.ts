@@ -46,7 +46,10 @@ export const recoveryCommand: Command<CliContext> = buildCommand<RecoveryFlags, 
       json: JSON_FLAG,
     },
   },
-  docs: { brief: "kill -9 of a server with half of its tasks done" },
+  docs: {
+    brief: "kill -9 of a server with half of its tasks done",
+    customUsage: [{ input: "--tasks 100000", brief: "a smaller bag" }],
+  },
 });
 
 interface IdleFlags {
@@ -85,7 +88,10 @@ export const idleCommand: Command<CliContext> = buildCommand<IdleFlags, [], CliC
       json: JSON_FLAG,
     },
   },
-  docs: { brief: "a server with many workers and nothing to do" },
+  docs: {
+    brief: "a server with many workers and nothing to do",
+    customUsage: [{ input: "--workers 100 --json", brief: "a hundred sessions, for programs" }],
+  },
 });
 
 interface LatencyFlags {
@@ -116,5 +122,8 @@ export const latencyCommand: Command<CliContext> = buildCommand<LatencyFlags, []
       json: JSON_FLAG,
     },
   },
-  docs: { brief: "from the end of a task to the start of the one that waited for it" },
+  docs: {
+    brief: "from the end of a task to the start of the one that waited for it",
+    customUsage: [{ input: "--steps 100", brief: "a chain of a hundred tasks" }],
+  },
 });

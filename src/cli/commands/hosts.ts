@@ -1,6 +1,5 @@
 /** `holdall hosts`: the workers of a server, and which hosts get nothing new. */
 import { buildCommand, buildRouteMap, type Command, type RouteMap } from "@stricli/core";
-import { hostname } from "node:os";
 import type { HoldallClient } from "../../client/client.ts";
 import type { HostBlockItem, WorkerItem } from "../../protocol/api.ts";
 import type { CliContext } from "../context.ts";
@@ -76,9 +75,7 @@ const blockCommand: Command<CliContext> = buildCommand<BlockFlags, [string], Cli
       "The workers of a host get nothing new, for a time or until it is unblocked, also those that come later.",
       "What runs there goes on. It is kept over restarts of the server.",
     ].join("\n"),
-    customUsage: [
-      { input: `${hostname()} --for 2h --reason 'disk is failing'`, brief: "for two hours" },
-    ],
+    customUsage: [{ input: "node7 --for 2h --reason 'disk is failing'", brief: "for two hours" }],
   },
 });
 
@@ -89,7 +86,10 @@ const unblockCommand: Command<CliContext> = buildCommand<Place, [string], CliCon
     else this.io.stderr.write(`${host}: may be given tasks again\n`);
   },
   parameters: { positional: HOST_ARGUMENT, flags: PLACE_FLAGS },
-  docs: { brief: "end a block" },
+  docs: {
+    brief: "end a block",
+    customUsage: [{ input: "node7", brief: "it gets tasks again" }],
+  },
 });
 
 export const hostsRoutes: RouteMap<CliContext> = buildRouteMap({

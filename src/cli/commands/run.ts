@@ -19,6 +19,7 @@ import {
 } from "./shared.ts";
 
 interface Flags extends RunFlags, EngineFlags {
+  dryRun?: boolean | undefined;
   json?: boolean | undefined;
   quiet?: boolean | undefined;
   acceptLoss?: boolean | undefined;
@@ -35,6 +36,11 @@ export const runCommand: Command<CliContext> = buildCommand<Flags, [string?], Cl
       if (flags.quiet !== true) io.stderr.write(`${sentence}\n`);
     };
     const engine = engineOf(flags, request.offer, io, note);
+    if (flags.dryRun === true) {
+      const { showDryRun } = await import("../dry-run.ts");
+      showDryRun(request, io, flags.json === true);
+      return;
+    }
     // Only now: a mistake in the document is told without loading what runs it.
     const [{ startRun }, { watchRun }, { ownedByServer, runOnServer, serverOf }] =
       await Promise.all([
@@ -81,6 +87,8 @@ export const runCommand: Command<CliContext> = buildCommand<Flags, [string?], Cl
       cwd: flag(text, "DIR", "where tasks run and relative paths begin (default: here)"),
       name: flag(text, "NAME", "the workflow's name"),
       fresh: toggle("forget what is known of this workflow and start anew"),
+      dryRun: toggle("say what would run and why, and start nothing"),
+      reuse: flag(text, "DIR", "take what is in this state directory for equal tasks with outputs"),
       timeout: flag(seconds, "TIME", "stop after this time, exit 7"),
       stdout: captureFlag("stdout"),
       stderr: captureFlag("stderr"),
@@ -101,6 +109,11 @@ export const runCommand: Command<CliContext> = buildCommand<Flags, [string?], Cl
     customUsage: [
       { input: "workflow.yaml", brief: "run it, or go on with it" },
       { input: "workflow.yaml --fresh --cpus 4", brief: "from the beginning, on 4 cpus" },
+      { input: "workflow.yaml --dry-run", brief: "what would run, and why" },
+      {
+        input: "workflow.yaml --reuse ../last/.holdall",
+        brief: "what was done there is not done again",
+      },
       { input: "3", brief: "go on with workflow 3" },
       { input: "-- ./simulate --seed 1", brief: "one command" },
       { input: "--array 0-23 -- ./simulate --seed {i}", brief: "24 commands" },

@@ -146,16 +146,20 @@ function nextSteps(outcome: RunOutcome, options: SummaryOptions): string {
 
 /** What a second run of the same workflow found, or "" when there is nothing to say. */
 export function planText(name: string, plan: RunPlan): string {
+  const known = plan.kept + plan.changed + plan.again + plan.removed > 0;
   const parts: string[] = [];
   const add = (n: number, what: string): void => {
     if (n > 0) parts.push(`${count(n)} ${what}`);
   };
   add(plan.kept, "kept");
+  add(plan.reused ?? 0, "reused");
   add(plan.changed, "changed");
   add(plan.added, "new");
   add(plan.again, "again");
   add(plan.removed, "removed");
-  return parts.length === 0 ? "" : `${name}: known here; tasks: ${parts.join(", ")}`;
+  return parts.length === 0
+    ? ""
+    : `${name}: ${known ? "known here; " : ""}tasks: ${parts.join(", ")}`;
 }
 
 /** Quoted for a shell when it has to be. */

@@ -26,6 +26,8 @@ interface Pending {
   own: Map<string, string>;
   category: string;
   number: number;
+  /** stands for a rule that could not be read, so that its command is none too many */
+  lost?: boolean;
 }
 
 export interface ClassicSource {
@@ -60,7 +62,6 @@ export function readClassic(source: ClassicSource, all: Gathered): void {
     variables.lookup(name, numberNow(), pending?.category ?? category, pending?.own);
   let missing = "";
   const words = wordReader(
-    text,
     (name) => {
       missing = name;
       return lookup(name);
@@ -249,12 +250,17 @@ export function readClassic(source: ClassicSource, all: Gathered): void {
         list.push({ path: word.text, as, place: place(word.offset) });
       }
     }
-    pending = {
+    pending = begun(start, inputs, outputs);
+  }
+
+  function begun(start: number, inputs: FileUse[], outputs: FileUse[]): Pending {
+    const at = place(start);
+    return {
       rule: {
-        place: place(start),
+        place: at,
         dir,
         command: "",
-        commandPlace: place(start),
+        commandPlace: at,
         inputs,
         outputs,
         category: null,
@@ -313,7 +319,9 @@ export function readClassic(source: ClassicSource, all: Gathered): void {
     const parts = read.match(/"[^"]*"|'[^']*'|\S+/g)!.map(unquoted);
     if (parts.length > 2)
       stop("MAKEFLOW takes a file and a folder", "write MAKEFLOW FILE or MAKEFLOW FILE FOLDER", at);
-    found.push(...source.nested(done.rule, parts[0]!, parts[1] ?? "", null));
+    // what is exported is in the environment of the nested workflow too
+    exportTo(done);
+    for (const each of source.nested(done.rule, parts[0]!, parts[1] ?? "", null)) found.push(each);
   }
 
   function finish(done: Pending): void {
@@ -332,8 +340,9 @@ export function readClassic(source: ClassicSource, all: Gathered): void {
 
   function unfinished(): void {
     if (!pending) return;
-    const { rule: each } = pending;
+    const { rule: each, lost: isTold } = pending;
     pending = null;
+    if (isTold) return;
     const what = each.outputs[0]?.path ?? each.inputs[0]?.path ?? "nothing";
     all.mistakes.push({
       message: `the rule for '${what}' has no command`,
@@ -354,6 +363,8 @@ export function readClassic(source: ClassicSource, all: Gathered): void {
     } else {
       const colon = ahead(":");
       const equal = ahead("=");
+      if (colon >= 0 && equal === colon + 1)
+        stop("':=' is no sign of Makeflow", "write =; values are read where they are written", start + colon);
       if (colon >= 0 && (equal < 0 || colon < equal)) rule(start);
       else statement();
     }
@@ -388,34 +399,19 @@ export function readClassic(source: ClassicSource, all: Gathered): void {
     return ahead(":") >= 0;
   }
 
-  /** Stands for a rule that could not be read, so that its command is none too many. */
   function lost(start: number): Pending {
-    const at = place(start);
-    return {
-      rule: {
-        place: at,
-        dir,
-        command: "",
-        commandPlace: at,
-        inputs: [],
-        outputs: [],
-        category: null,
-        env: {},
-        resources: {},
-        local: false,
-      },
-      own: new Map(),
-      category,
-      number: finished.length,
-    };
+    return { ...begun(start, [], []), lost: true };
   }
 
-  for (const { rule: each, number, category: of, own } of finished) {
+  function exportTo({ rule: each, number, category: of, own }: Pending): void {
     for (const name of exported) {
       const value = variables.lookup(name, number, of, own);
       if (value !== undefined) each.env[name] = unquoted(value);
     }
   }
+
+  // `export` anywhere is for all rules
+  for (const each of finished) exportTo(each);
   for (const each of found) all.rules.push(each);
 }
 

@@ -1,7 +1,7 @@
 /** Makeflow's two languages: which of them a file is in, and the document that it makes. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { type ErrorDetail, HoldallError, type Place } from "../../core/error.ts";
+import { HoldallError } from "../../core/error.ts";
 import type { SpecDocument } from "../document.ts";
 import { mistakesError } from "../mistakes.ts";
 import { readClassic } from "./classic.ts";
@@ -43,8 +43,9 @@ export interface MakeflowSource {
   environment?: Readonly<Record<string, string | undefined>>;
 }
 
-/** Workflows in workflows at most. */
+/** How deep workflows stand in each other, and how many do in all. */
 const MAX_NESTED = 50;
+const MAX_NESTED_FILES = 2_000;
 
 /** Throws `spec` when the text cannot be read at all; other mistakes are in the document. */
 export function parseMakeflow(
@@ -54,7 +55,7 @@ export function parseMakeflow(
   where: MakeflowSource,
 ): SpecDocument {
   const all = gathered();
-  readInto(all, { file, text, kind, where, dir: "", chain: [where.source], args: null });
+  readInto(all, { file, text, kind, where, dir: "", chain: [where.source], args: null, read: { count: 0 } });
   if (all.rules.length === 0 && all.mistakes.length === 0) {
     throw new HoldallError("spec", "the workflow has no rules", {
       place: { file, line: 1, column: 1 },
@@ -78,6 +79,8 @@ interface Source {
   /** absolute paths of this file and those that name it */
   chain: readonly string[];
   args: unknown;
+  /** workflows read so far */
+  read: { count: number };
 }
 
 function readInto(all: Gathered, source: Source): void {
@@ -85,12 +88,16 @@ function readInto(all: Gathered, source: Source): void {
   const environment = where.environment ?? process.env;
   const nested: NestedReader = (rule, name, folder, args) => {
     const at = rule.commandPlace;
-    const told = (message: string, fix: string): never => {
-      all.mistakes.push({ message, fix, place: at } satisfies ErrorDetail & { place: Place });
-      return undefined as never;
+    const told = (message: string, fix: string): void => {
+      all.mistakes.push({ message, fix, place: at });
     };
     if ([...rule.inputs, ...rule.outputs].some(({ as }) => as !== null)) {
       told("a workflow in a workflow cannot have its files renamed", "rename them in its own rules");
+      return [];
+    }
+    if ((source.read.count += 1) > MAX_NESTED_FILES) {
+      if (source.read.count === MAX_NESTED_FILES + 1)
+        told(`there are more than ${MAX_NESTED_FILES} workflows in this one`, "make several");
       return [];
     }
     if (source.chain.length >= MAX_NESTED) {
@@ -136,10 +143,11 @@ function readInto(all: Gathered, source: Source): void {
       file: shown,
       text: inner,
       kind: args !== null ? "jx" : (makeflowKind(found.at, inner) ?? "makeflow"),
-      where,
+      where: { ...where, environment: { ...environment, ...rule.env } },
       dir: innerDir === "." ? "" : innerDir,
       chain: [...source.chain, found.at],
       args,
+      read: source.read,
     });
     if (all.rules.length + below.rules.length > MAX_RULES) {
       told(`there are more than ${MAX_RULES} rules`, "make several workflows");
@@ -177,13 +185,13 @@ function localWarning(all: Gathered): Gathered["warnings"] {
   const local = all.rules.filter((rule) => rule.local);
   const [first] = local;
   if (!first) return [];
-  const more = local.length > 1 ? ` (and ${local.length - 1} more)` : "";
+  const which = local.length > 1 ? `${local.length} LOCAL rules run` : "this LOCAL rule runs";
   return [
     {
-      message: `LOCAL rules${more} run on any worker, not beside the server`,
+      message: `${which} on any worker, not beside the server`,
       fix: "run the workflow with holdall run, or give them a worker of their own",
       place: first.place,
       of: "server",
-    } as Gathered["warnings"][number],
+    },
   ];
 }

@@ -42,6 +42,7 @@ function there(file: string): string {
   return path.posix.isAbsolute(file) ? quoted(file) : `"$there"/${quoted(file)}`;
 }
 
-function quoted(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+/** As one word of the shell. */
+export function quoted(text: string): string {
+  return /^[\w@%+=:,./][\w@%+=:,./-]*$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

@@ -3,7 +3,7 @@ import path from "node:path";
 import type { ErrorDetail, Place } from "../../core/error.ts";
 import { type Path, setOwn, type SpecDocument, type SpecMap, type SpecValue } from "../document.ts";
 import { Literal } from "../document.ts";
-import { renamedCommand } from "./renamed.ts";
+import { quoted, renamedCommand } from "./renamed.ts";
 
 /** A file of a rule: `path->as` is called `as` where the command runs. */
 export interface FileUse {
@@ -48,13 +48,14 @@ export const MODES: Readonly<Record<string, string>> = {
 };
 
 export type Told = ErrorDetail & { place: Place };
+export type Warned = Told & { of?: "run" | "server" | "both" };
 
 export interface Gathered {
   rules: Rule[];
   /** `.MAKEFLOW MODE` of categories */
   modes: Map<string, string>;
   mistakes: Told[];
-  warnings: Told[];
+  warnings: Warned[];
 }
 
 /** Rules of one workflow at most. */
@@ -142,16 +143,17 @@ function taskOf(rule: Rule, nameOf: ReadonlyMap<Rule, string>): SpecMap {
   const task: Record<string, SpecValue> = {
     name: nameOf.get(rule)!,
     // the one thing that would be read here and not by the shell
-    command: renamedCommand(rule).replaceAll("${spec_dir}", "${spec_dir-}"),
+    command: commandOf(rule).replaceAll("${spec_dir}", "${spec_dir-}"),
     shell: "sh",
   };
-  if (rule.inputs.length > 0) task["inputs"] = unique(rule.inputs);
-  if (rule.outputs.length > 0) task["outputs"] = unique(rule.outputs);
+  const filesOf = (uses: readonly FileUse[]): string[] =>
+    uses.map((use) => (rule.dir === "" ? use.path : pathOf(rule, use.path)));
+  if (rule.inputs.length > 0) task["inputs"] = filesOf(rule.inputs);
+  if (rule.outputs.length > 0) task["outputs"] = filesOf(rule.outputs);
   if (rule.after && rule.after.length > 0)
     task["depends_on"] = rule.after.map((each) => nameOf.get(each)!);
   if (rule.category !== null) task["category"] = rule.category;
   if (Object.keys(rule.env).length > 0) task["env"] = { ...rule.env };
-  if (rule.dir !== "") task["cwd"] = rule.dir;
   const number = (value: number): Literal => new Literal(value, String(value));
   const { CORES, MPI_PROCESSES, GPUS, MEMORY, DISK, WALL_TIME } = resources;
   if (CORES !== undefined || MPI_PROCESSES !== undefined)
@@ -163,8 +165,12 @@ function taskOf(rule: Rule, nameOf: ReadonlyMap<Rule, string>): SpecMap {
   return task;
 }
 
-function unique(files: readonly FileUse[]): string[] {
-  return files.map((each) => each.path);
+/** A nested workflow runs in its own folder, which nobody else makes. */
+function commandOf(rule: Rule): string {
+  const command = renamedCommand(rule);
+  if (rule.dir === "") return command;
+  const folder = quoted(rule.dir);
+  return `mkdir -p ${folder} && cd ${folder} || exit 1\n${command}`;
 }
 
 /** Two rules that make one file, told with both places. */

@@ -61,8 +61,11 @@ const SPECIAL: Readonly<Record<string, string>> = {
   v: "\v",
 };
 
-export function wordReader(text: string, lookup: Lookup, known: () => string): WordReader {
-  let spanned: number | null = null;
+export function wordReader(lookup: Lookup, known: () => string): WordReader {
+  /** the first quote of what is being read that goes on over several lines: mostly the one that is not closed */
+  let spanned: { cursor: Cursor; start: number } | null = null;
+  /** the double quote that is being read */
+  let opened: { cursor: Cursor; start: number } | null = null;
   let produced = 0;
 
   function stop(cursor: Cursor, message: string, fix: string, at = cursor.at): never {
@@ -122,25 +125,27 @@ export function wordReader(text: string, lookup: Lookup, known: () => string): W
     return { text: value, at: 0, used: cursor.used ?? start, depth: cursor.depth + 1 };
   }
 
-  function unclosed(cursor: Cursor, start: number): never {
+  function unclosed(inside: Cursor, from: number): never {
+    const { cursor, start } = spanned ?? { cursor: inside, start: from };
     const line = cursor.text.slice(start).split("\n", 1)[0]!;
     const before = cursor.text.slice(0, start).split("\n").at(-1)!;
     const whole = `${before}${line}`.trim();
     const shown = whole.length > 100 ? `${whole.slice(0, 97)}...` : whole;
     const mark = cursor.text[start]!;
-    const more =
-      spanned === null ? "" : `; or that on line ${spanned}, which goes on over several lines`;
     return stop(
       cursor,
       `a quote (${mark}) is opened and never closed: ${shown}`,
-      `close it with ${mark}, or write \\${mark} for the character itself${more}`,
+      `close it with ${mark}, or write \\${mark} for the character itself`,
       start,
     );
   }
 
+  function spansLines(cursor: Cursor, start: number): boolean {
+    return cursor.used === null && cursor.text.slice(start, cursor.at).includes("\n");
+  }
+
   function spans(cursor: Cursor, start: number): void {
-    if (cursor.used === null && cursor.text.slice(start, cursor.at).includes("\n"))
-      spanned = text.slice(0, start).split("\n").length;
+    if (spansLines(cursor, start)) spanned ??= { cursor, start };
   }
 
   /** What is between single quotes: a backslash takes itself away, and nothing is put in. */
@@ -166,6 +171,7 @@ export function wordReader(text: string, lookup: Lookup, known: () => string): W
   function double(cursor: Cursor): string {
     const start = cursor.at;
     let result = "";
+    opened = { cursor, start };
     cursor.at += 1;
     for (;;) {
       const character = cursor.text[cursor.at];
@@ -186,6 +192,7 @@ export function wordReader(text: string, lookup: Lookup, known: () => string): W
       }
     }
     spans(cursor, start);
+    opened = null;
     cursor.at += 1;
     return result;
   }
@@ -322,7 +329,19 @@ export function wordReader(text: string, lookup: Lookup, known: () => string): W
     <T>(reader: (cursor: Cursor) => T) =>
     (cursor: Cursor): T => {
       produced = 0;
-      return reader(cursor);
+      spanned = null;
+      opened = null;
+      const start = cursor.at;
+      try {
+        return reader(cursor);
+      } catch (error) {
+        // what is wrong lines after a quote is mostly that it is still open
+        if (!(error instanceof Stop) || error.message.startsWith("a quote")) throw error;
+        const line = cursor.text.slice(start, error.offset);
+        if (spanned === null && line.includes("\n") && opened !== null) spanned = opened;
+        if (spanned === null) throw error;
+        return unclosed(cursor, start);
+      }
     };
   return { value: fresh(value), files: fresh(files), command: fresh(command), name };
 }

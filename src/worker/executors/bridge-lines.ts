@@ -10,6 +10,8 @@ export interface BridgeCapabilities {
   memory: boolean;
   /** those of other hosts; what this host has, Holdall counts itself */
   gpus?: boolean;
+  /** brings the files that attempts declare to where they run, and back */
+  files?: boolean;
   retries: boolean;
   cancel: boolean;
   staging: boolean;

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { processStat, untilGone } from "../testing/processes.ts";
@@ -145,6 +145,35 @@ describe.skipIf(launcher === undefined)("a bridge that starts launchers", () => 
     expect(recorder.exits.length).toBe(2);
   });
 
+  test("an attempt whose files are brought to it is over once its outputs are here", async () => {
+    const { recorder, bridge, bench } = await open("stage");
+    bridge.width(1, 1);
+    const cwd = mkdtempSync(join(tmpdir(), "holdall-bridge-"));
+    writeFileSync(join(cwd, "in"), "in\n");
+    writeFileSync(join(cwd, "old"), "old\n");
+    const more = { pool: 1, cwd, inputs: ["in"] };
+    const whole = bench.sh("cat in > out", { ...more, outputs: ["out"] });
+    const failing = bench.sh("pwd; exit 9", { ...more, outputs: ["out"] });
+    const none = bench.sh("true", { ...more, outputs: ["old"] });
+    const again = bench.sh("cp in again", { ...more, outputs: ["again"] });
+    const ended = bench.sh("sleep 300", { ...more, outputs: ["never"] });
+    expect(await recorder.exit(whole)).toMatchObject({ exitCode: 0 });
+    expect(readFileSync(join(cwd, "out"), "utf8")).toBe("in\n");
+    expect(await recorder.exit(failing)).toMatchObject({ exitCode: 9 });
+    expect(recorder.text(failing)).not.toContain(cwd);
+    expect((await recorder.exit(none)).unreturned).toBeString();
+    // Started a second time, so its worker has gone with what it wrote: it may run again.
+    expect((await recorder.exit(again)).lost).toContain("before its outputs had come back");
+    await recorder.started(ended);
+    bridge.kill(ended, "SIGTERM");
+    expect(await recorder.exit(ended)).toMatchObject({ signal: 15 });
+    // Without a declared file below its directory it runs there.
+    const there = bench.sh("pwd", { cwd, inputs: ["/etc/passwd"] });
+    await recorder.exit(there);
+    expect(recorder.text(there)).toBe(`${cwd}\n`);
+    rmSync(cwd, { recursive: true });
+  });
+
   test("an engine with room to spare starts no more than the pool is wide", async () => {
     const { recorder, bridge, bench } = await open("launch");
     bridge.width(1, 2);
@@ -232,6 +261,7 @@ test("lines are read strictly", () => {
     type: "done",
     id: 7,
     message: "x",
+    outputsMissing: false,
   });
   const long = parseBridgeLine(`{"id": 12, "${"\u0007".repeat(500)}`);
   expect(long).toMatchObject({ type: "broken", id: 12 });

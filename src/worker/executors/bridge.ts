@@ -299,8 +299,8 @@ export async function openBridge(events: ExecutorEvents, options: BridgeOptions)
       const start = pools.take(pool);
       if (start === undefined) return;
       const number = ++lastNumber;
-      const staged = greeting!.capabilities.staging ? stagedFiles(start) : null;
-      if (staged?.inPlace != null) noteInPlace(staged.inPlace);
+      const staged = greeting!.capabilities.files === true ? stagedFiles(start) : null;
+      if (staged !== null && staged.inPlace !== null) noteInPlace(staged.inPlace);
       const attempt: Attempt = { number, start, lane, begun: false, staged };
       attempts.set(number, attempt);
       byId.set(start.id, attempt);

@@ -3,6 +3,7 @@ import { constants } from "node:os";
 import { join, resolve } from "node:path";
 import type { Executor, ExecutorEvents, Exit, Start, Stream } from "../executor.ts";
 import { droppedExit, environmentEntries, neverStarted, refusal, signalGroup } from "./checked.ts";
+import { MARK_VARIABLE } from "../leftovers.ts";
 import { startGuard } from "./guard.ts";
 import { createPools, type Pool } from "./pools.ts";
 
@@ -26,12 +27,13 @@ interface Attempt {
 
 /**
  * Runs attempts as children of this process, where there is no launcher. Peak memory is not known (a child
- * begins with our own peak), and children that leave the attempt's process group outlive a kill -9 of us.
+ * begins with our own peak).
  */
 export function spawnFromHere(events: ExecutorEvents): Executor {
   const guard = startGuard();
   const pools = createPools();
   const environments: Record<string, string>[] = [];
+  let marked = false;
   const running = new Map<number, Attempt>();
   let exits: Exit[] = [];
   let reportTimer: ReturnType<typeof setTimeout> | null = null;
@@ -80,6 +82,11 @@ export function spawnFromHere(events: ExecutorEvents): Executor {
     for (const entry of start.extraEnv) {
       const equals = entry.indexOf("=");
       env[entry.slice(0, equals)] = entry.slice(equals + 1);
+    }
+    const value = env[MARK_VARIABLE];
+    if (!marked && value !== undefined) {
+      marked = true;
+      guard.mark(`${MARK_VARIABLE}=${value}`);
     }
     const startedMs = Date.now();
     const startedAt = performance.now();

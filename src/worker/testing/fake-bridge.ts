@@ -99,6 +99,7 @@ else if (behaviour !== "silent")
       retries: false,
       cancel: false,
       staging: behaviour === "stage",
+      files: behaviour === "stage",
       priorities: false,
       output: whole,
     },
@@ -107,7 +108,8 @@ else if (behaviour !== "silent")
 
 for await (const text of console) {
   const line = JSON.parse(text) as StartLine;
-  if (line.type === "start") void (whole ? run(line) : launch(line));
+  if (line.type === "start")
+    void (whole ? run(line) : behaviour === "stage" ? stage(line) : launch(line));
   if (line.type === "kill") children.get(line.id)?.kill("SIGTERM");
   if (line.type === "close") break;
 }
