@@ -48,6 +48,18 @@ test("the examples of docs/spec.md are right, each by itself", () => {
   expect(checked).toBeGreaterThan(60);
 });
 
+test("the documents of docs/spec.md are right", () => {
+  const text = readFileSync(join(root, "docs/spec.md"), "utf8");
+  const documents = [...text.matchAll(/```(yaml|kdl)\n([^]*?)```/g)].filter(([, , inside]) =>
+    /^task/m.test(inside!),
+  );
+  expect(documents.length).toBeGreaterThan(1);
+  for (const [, format, inside] of documents) {
+    const { value } = parseDocument(`w.${format}`, new TextEncoder().encode(inside));
+    expect(schemaMistakes(schema, plain(value))).toEqual([]);
+  }
+});
+
 const TASK = { name: "a", command: "true" };
 const wrong: readonly (readonly [string, object, string])[] = [
   ["a typo in a task", { name: "w", tasks: [{ ...TASK, retrys: 3 }] }, "/tasks/0/retrys: unknown"],

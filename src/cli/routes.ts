@@ -20,6 +20,7 @@ import { slurmCommand } from "./commands/slurm.ts";
 import { statusCommand } from "./commands/status.ts";
 import { submitCommand } from "./commands/submit.ts";
 import { tasksCommand } from "./commands/tasks.ts";
+import { exportCommand, importCommand } from "./commands/transfer.ts";
 import { validateCommand } from "./commands/validate.ts";
 import { waitCommand } from "./commands/wait.ts";
 import { workerCommand } from "./commands/worker.ts";
@@ -45,6 +46,8 @@ export const routes: RouteMap<CliContext> = buildRouteMap({
     retry: retryCommand,
     cancel: cancelCommand,
     explain: explainCommand,
+    export: exportCommand,
+    import: importCommand,
     hosts: hostsRoutes,
     doctor: doctorCommand,
     bench: benchCommand,

@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
 import { rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { outcomeIndex, SUCCEEDED } from "../core/states.ts";
 import type { TaskBody, WorkflowDefinition } from "../core/workflow.ts";
 import type { LedgerRecord } from "../ledger/ledger.ts";
 import { openLedger } from "../ledger/sqlite/open.ts";
-import { body, explicitWorkflow, finished } from "../ledger/testing/samples.ts";
+import { body, explicitWorkflow, finished, OPTIONS } from "../ledger/testing/samples.ts";
 import { Engine } from "../server/engine.ts";
 import { definitionWithBodies } from "../server/definition.ts";
 import { compareDefinitions, definitionDigest } from "../server/identity.ts";
@@ -29,11 +29,9 @@ const ALL = ["a", "b", "c", "d", "e", "f"];
 const drawn: fc.Arbitrary<Drawn> = fc.record({
   names: fc.shuffledSubarray(ALL, { minLength: 1 }),
   edges: fc.array(
-    fc.tuple(fc.nat(4), fc.nat(4)).map(([a, d]) => [a, a + 1 + d]),
-    {
-      maxLength: 5,
-    },
-  ) as fc.Arbitrary<[number, number][]>,
+    fc.tuple(fc.nat(4), fc.nat(4)).map(([a, d]): [number, number] => [a, a + 1 + d]),
+    { maxLength: 5 },
+  ),
   set: fc.nat(3),
   edited: fc.subarray(ALL, { maxLength: 2 }),
 });
@@ -65,10 +63,7 @@ test("what is decided beforehand is what the run does, whatever happened before 
       try {
         const definition = definitionOf(before);
         const digest = definitionDigest(definition);
-        const { options } = {
-          options: { stdout: "none", stderr: "none", outputDir: null } as const,
-        };
-        const row = ledger.insertWorkflow(definition, digest, options, 1);
+        const row = ledger.insertWorkflow(definition, digest, OPTIONS, 1);
         const gone = join(stateDir, "gone");
         writeFileSync(gone, "");
         const stamp = createStamper()(gone, "output", "/")!;
@@ -113,12 +108,7 @@ test("touched files are told as they look now, of tasks of which nothing changed
   const stateDir = temporaryFolder();
   const ledger = openLedger(stateDir, { fsync: false });
   try {
-    const { id } = ledger.insertWorkflow(
-      explicitWorkflow(["a", "b"].map(body)),
-      "d",
-      { stdout: "none", stderr: "none", outputDir: null },
-      1,
-    );
+    const { id } = ledger.insertWorkflow(explicitWorkflow(["a", "b"].map(body)), "d", OPTIONS, 1);
     const stamper = createStamper();
     const [one, two] = ["one", "two"].map((name) => {
       writeFileSync(join(stateDir, name), name);

@@ -29,6 +29,8 @@ export interface RunFlags extends PolicyFlags {
   outputDir?: string | undefined;
   stateDir?: string | undefined;
   cwd?: string | undefined;
+  /** each NAME=EXPRESSION of JX */
+  define?: readonly string[] | undefined;
   name?: string | undefined;
   fresh?: boolean | undefined;
   reuse?: string | undefined;
@@ -171,6 +173,7 @@ async function whatToRun(words: RunWords): Promise<RunRequest["what"]> {
     cwd: io.cwd,
     ...(flags.cwd === undefined ? {} : { cwdOverride: cwdOf(flags, io) }),
     ...(flags.name === undefined ? {} : { name: flags.name }),
+    define: flags.define,
   });
   if (words.addition?.after !== true) checkInputs(definition);
   if (words.addition && definition.actions !== undefined) {

@@ -22,7 +22,7 @@ export interface LoadOptions {
   /** `--name`: wins over the document's */
   name?: string;
   /** `NAME=EXPRESSION`, what workflows in JX call NAME */
-  define?: readonly string[];
+  define?: readonly string[] | undefined;
   /** instead of reading the file; gets the absolute path */
   read?: (file: string) => Uint8Array;
 }
@@ -47,7 +47,12 @@ export function loadSpec(file: string, options: LoadOptions): WorkflowDefinition
   const source = path.resolve(options.cwd, file);
   const bytes = (options.read ?? ((at) => readSpecFile(at, file)))(source);
   const cwd = path.resolve(options.cwd, options.cwdOverride ?? "");
-  const document = parseDocument(file, bytes, { source, cwd, define: options.define, read: options.read });
+  const document = parseDocument(file, bytes, {
+    source,
+    cwd,
+    define: options.define,
+    read: options.read,
+  });
   const built = buildWorkflow(document, {
     source,
     cwd: path.resolve(options.cwd),
@@ -69,6 +74,7 @@ export function parseDocument(
 ): SpecDocument {
   const text = decode(file, bytes);
   const kind = where && makeflowKind(file, text);
+  if (where?.define && where.define.length > 0) checkDefine(where.define, kind === "jx", file);
   if (where && kind) return parseMakeflow(file, text, kind, where);
   const format = formatOf(file, text);
   switch (format) {
@@ -80,6 +86,18 @@ export function parseDocument(
     case "yaml":
       return bytes.length > LARGE_BYTES ? parseLargeYaml(file, text) : parseYaml(file, text);
   }
+}
+
+function checkDefine(define: readonly string[], isJx: boolean, file: string): void {
+  const wrong = define.find((each) => !/^[A-Za-z_]\w*=/.test(each));
+  if (wrong !== undefined)
+    throw new HoldallError("usage", `--define: '${wrong}' is not NAME=EXPRESSION`, {
+      fix: "write --define N=10",
+    });
+  if (!isJx)
+    throw new HoldallError("usage", `--define is for workflows in JX, and ${file} is none`, {
+      fix: "leave it out",
+    });
 }
 
 /** How much of a file is looked at to see that it is no text at all. */

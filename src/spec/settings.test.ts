@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { specWarnings } from "./index.ts";
 import { load, mistakesOf, oneTask } from "./testing.ts";
 
 const workflow = (...lines: readonly string[]): string => `${lines.join("\n")}\n${oneTask()}`;
@@ -25,6 +26,13 @@ describe("settings of a workflow", () => {
       sortMethod: "gpus_memory_runtime",
     });
     expect(load(workflow("on_failure: continue")).onFailure).toBe("continue");
+  });
+  test("a directory to reuse is found from where tasks run, and told to whom it does not help", () => {
+    const w = load(workflow("cwd: /data", "reuse: ../last/.holdall"));
+    expect(w.reuse).toBe("/last/.holdall");
+    expect(specWarnings(w).map(({ of, place }) => [of, place?.line])).toEqual([["server", 2]]);
+    expect(load(workflow("reuse: ${spec_dir}/state")).reuse).toBe(`${w.specDir}/state`);
+    expect(load(oneTask())).not.toHaveProperty("reuse");
   });
   test("none of them", () => {
     const w = load(oneTask());

@@ -145,10 +145,16 @@ test("without a limit it is only measured; others are read rarely, and nothing o
   expect(proc.reads).toBe(after);
 });
 
-test("what is read of a process is what it has", () => {
+test("what is read of a process is what it has", async () => {
   // A session of its own: the session of this process has no number inside a pid namespace that began later.
-  const child = Bun.spawn(["sleep", "60"], { detached: true });
+  // It writes once it has started: before that its memory still changes.
+  const child = Bun.spawn(["sh", "-c", "echo up; read -r x"], {
+    detached: true,
+    stdin: "pipe",
+    stdout: "pipe",
+  });
   try {
+    await child.stdout.getReader().read();
     const stat = thisProc().stat(child.pid)!;
     expect(stat.session).toBe(child.pid);
     const kib = Number(

@@ -46,6 +46,18 @@ test("the example in JX", async () => {
   expect(readFileSync(join(cwd, "sum.txt"), "utf8")).toBe("120\n");
 });
 
+test("values of JX are given on the command line", async () => {
+  const cwd = scratchDir();
+  const report = await runReport(cwd, [join(examples, "sweep.jx"), "--define", "LIMIT=2 + 1"]);
+  expect(report).toMatchObject({ code: 0, tasks: 3, succeeded: 3 });
+  expect(readFileSync(join(cwd, "sum.txt"), "utf8")).toBe("4\n");
+  const wrong = await run(cwd, ["plan", join(examples, "sweep.jx"), "--define", "LIMIT"]);
+  expect(wrong.code).toBe(2);
+  expect(wrong.stderr).toContain("is not NAME=EXPRESSION");
+  const other = await run(cwd, ["plan", join(examples, "words.makeflow"), "--define", "A=1"]);
+  expect(other.stderr).toContain("--define is for workflows in JX");
+});
+
 test("a command that renames and fails keeps its exit code and leaves nothing behind", async () => {
   const cwd = scratchDir();
   writeFileSync(join(cwd, "in"), "x");
@@ -81,7 +93,11 @@ test("the commands of the guide", async () => {
   cpSync(examples, cwd, { recursive: true });
   for (const command of commands) {
     const { code, stderr } = await run(cwd, command.split(" "));
-    expect({ command, code, stderr: code === 0 ? "" : stderr }).toEqual({ command, code: 0, stderr: "" });
+    expect({ command, code, stderr: code === 0 ? "" : stderr }).toEqual({
+      command,
+      code: 0,
+      stderr: "",
+    });
   }
   expect(await logs(cwd, "total.txt")).toBe("");
 });

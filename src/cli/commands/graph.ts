@@ -1,7 +1,7 @@
 import { buildCommand, type Command } from "@stricli/core";
 import type { CliContext } from "../context.ts";
 import type { GraphFlags } from "../graph/graph.ts";
-import { flag, text, toggle } from "./shared.ts";
+import { DEFINE_FLAG, flag, text, toggle } from "./shared.ts";
 
 export const graphCommand: Command<CliContext> = buildCommand<GraphFlags, [string], CliContext>({
   async func(flags, file) {
@@ -23,6 +23,7 @@ export const graphCommand: Command<CliContext> = buildCommand<GraphFlags, [strin
       expand: toggle("each task of an array by itself, up to 2,000 tasks"),
       out: flag(text, "FILE", "write it there (default: stdout)"),
       cwd: flag(text, "DIR", "where relative paths begin (default: here)"),
+      define: DEFINE_FLAG,
     },
   },
   docs: {

@@ -1,6 +1,15 @@
 import { buildCommand, type Command } from "@stricli/core";
 import type { CliContext } from "../context.ts";
-import { flag, integerFrom, JSON_FLAG, positive, seconds, size, text } from "./shared.ts";
+import {
+  DEFINE_FLAG,
+  flag,
+  integerFrom,
+  JSON_FLAG,
+  positive,
+  seconds,
+  size,
+  text,
+} from "./shared.ts";
 import type { PlanFlags } from "../plan/plan.ts";
 
 export const planCommand: Command<CliContext> = buildCommand<PlanFlags, [string], CliContext>({
@@ -21,6 +30,7 @@ export const planCommand: Command<CliContext> = buildCommand<PlanFlags, [string]
       assume: flag(seconds, "TIME", "run time of tasks that state none, such as 2m"),
       limit: flag(integerFrom(1), "N", "write out the first N tasks (with --json)"),
       cwd: flag(text, "DIR", "where tasks run and relative paths begin (default: here)"),
+      define: DEFINE_FLAG,
       json: JSON_FLAG,
     },
   },

@@ -79,6 +79,11 @@ export const STATE_DIR_FLAG: ValueFlag<string> = flag(
   "DIR",
   "where the ledger is (HOLDALL_STATE_DIR; default .holdall here)",
 );
+/** Of documents that are in JX. */
+export const DEFINE_FLAG: RepeatedFlag = repeated(
+  "NAME=EXPR",
+  "what a workflow in JX calls NAME (may be given again)",
+);
 export const JSON_FLAG: ToggleFlag = toggle("exactly one JSON value on stdout");
 export const QUIET_FLAG: ToggleFlag = toggle("nothing for people but what went wrong");
 /** Shown by the error that asks for it: nobody should have it in a script. */

@@ -14,6 +14,7 @@ import {
   ACCESS_FLAG,
   AD_HOC_FLAGS,
   captureFlag,
+  DEFINE_FLAG,
   flag,
   JSON_FLAG,
   POLICY_FLAGS,
@@ -28,6 +29,7 @@ interface Flags extends Pick<
   | "stateDir"
   | "outputDir"
   | "cwd"
+  | "define"
   | "name"
   | "stdout"
   | "stderr"
@@ -103,6 +105,7 @@ export const submitCommand: Command<CliContext> = buildCommand<Flags, [string?],
       after: repeated("NAME", "what is added waits for this task, array or glob (with --to)"),
       outputDir: flag(text, "DIR", "also write DIR/TASK.ATTEMPT.out and .err"),
       cwd: flag(text, "DIR", "where tasks run and relative paths begin (default: here)"),
+      define: DEFINE_FLAG,
       name: flag(text, "NAME", "the workflow's name"),
       stdout: captureFlag("stdout"),
       stderr: captureFlag("stderr"),

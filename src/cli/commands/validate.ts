@@ -4,10 +4,11 @@ import { type ErrorDetail, HoldallError, toHoldallError } from "../../core/error
 import type { CliContext } from "../context.ts";
 import { printJson } from "../output/json.ts";
 import { plural } from "../output/units.ts";
-import { flag, JSON_FLAG, text, toggle } from "./shared.ts";
+import { DEFINE_FLAG, flag, JSON_FLAG, text, toggle } from "./shared.ts";
 
 interface Flags {
   cwd?: string | undefined;
+  define?: readonly string[] | undefined;
   noInputs?: boolean | undefined;
   json?: boolean | undefined;
 }
@@ -24,6 +25,7 @@ export const validateCommand: Command<CliContext> = buildCommand<Flags, [string]
       const definition = loadSpec(file, {
         cwd: io.cwd,
         ...(flags.cwd === undefined ? {} : { cwdOverride: resolve(io.cwd, flags.cwd) }),
+        define: flags.define,
       });
       warnings = specWarnings(definition);
       tasks = definition.taskCount;
@@ -49,6 +51,7 @@ export const validateCommand: Command<CliContext> = buildCommand<Flags, [string]
     },
     flags: {
       cwd: flag(text, "DIR", "where relative paths begin (default: here)"),
+      define: DEFINE_FLAG,
       noInputs: toggle("do not look whether input files exist"),
       json: JSON_FLAG,
     },

@@ -17,6 +17,7 @@ export interface GraphFlags {
   expand?: boolean | undefined;
   out?: string | undefined;
   cwd?: string | undefined;
+  define?: readonly string[] | undefined;
 }
 
 const WRITERS: Readonly<Record<GraphFormat, (drawing: Drawing) => string>> = {
@@ -29,6 +30,7 @@ export function showGraph(file: string, flags: GraphFlags, io: Io): void {
   const definition = loadSpec(file, {
     cwd: io.cwd,
     ...(flags.cwd === undefined ? {} : { cwdOverride: resolve(io.cwd, flags.cwd) }),
+    define: flags.define,
   });
   const format = flags.format ?? formatOfName(flags.out ?? "");
   writeOut(io, flags.out, WRITERS[format](drawingOf(definition, flags.expand === true)));

@@ -20,6 +20,7 @@ export interface PlanFlags {
   assume?: number | undefined;
   limit?: number | undefined;
   cwd?: string | undefined;
+  define?: readonly string[] | undefined;
   json?: boolean | undefined;
 }
 
@@ -33,6 +34,7 @@ export function showPlan(file: string, flags: PlanFlags, io: Io): void {
   const definition = loadSpec(file, {
     cwd: io.cwd,
     ...(flags.cwd === undefined ? {} : { cwdOverride: resolve(io.cwd, flags.cwd) }),
+    define: flags.define,
   });
   if (flags.json === true) {
     printJson(io, planJson(definition, flags.limit ?? null));

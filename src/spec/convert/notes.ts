@@ -1,5 +1,12 @@
 /** Which entry of a document each comment belongs to. */
-import { isList, isMap, type Path, type SpecDocument, type SpecValue } from "../document.ts";
+import {
+  isList,
+  isMap,
+  linesOf,
+  type Path,
+  type SpecDocument,
+  type SpecValue,
+} from "../document.ts";
 import type { Comment } from "./find-comments.ts";
 
 /** Comments of one entry: on lines of their own before it, and behind it on its line. */
@@ -33,7 +40,7 @@ interface Entry {
 export function attach(document: SpecDocument, text: string, comments: readonly Comment[]): Notes {
   if (comments.length === 0) return NO_NOTES;
   const entries = entriesOf(document);
-  const lines = lineStarts(text);
+  const place = linesOf(text);
   const at = new Map<string, Note>();
   const noteAt = (path: Path): Note => {
     const key = keyOf(path);
@@ -42,19 +49,17 @@ export function attach(document: SpecDocument, text: string, comments: readonly 
     return note;
   };
   const end: string[] = [];
-  for (const { offset, lines: said } of comments) {
-    const line = lines.findLastIndex((start) => start <= offset);
-    const own = text.slice(lines[line], offset).trim() === "";
-    const column = offset - lines[line]! + 1;
+  // both are in order, so one pass over the entries is enough
+  let next = 0;
+  for (const { offset, lines } of comments) {
+    const { line, column } = place(offset);
     const isBefore = (entry: Entry): boolean =>
-      entry.line < line + 1 || (entry.line === line + 1 && entry.column < column);
-    if (own) {
-      const next = entries.find((entry) => !isBefore(entry));
-      (next ? noteAt(next.path).before : end).push(...said);
-    } else {
-      const last = entries.findLast(isBefore);
-      (last ? noteAt(last.path).after : end).push(...said);
-    }
+      entry.line < line || (entry.line === line && entry.column < column);
+    while (next < entries.length && isBefore(entries[next]!)) next++;
+    const own = text.slice(offset - column + 1, offset).trim() === "";
+    const entry = own ? entries[next] : entries[next - 1];
+    if (entry === undefined) end.push(...lines);
+    else noteAt(entry.path)[own ? "before" : "after"].push(...lines);
   }
   return { at, end };
 }
@@ -73,12 +78,6 @@ function entriesOf(document: SpecDocument): Entry[] {
   };
   walk(document.value, []);
   return entries.toSorted((a, b) => a.line - b.line || a.column - b.column);
-}
-
-function lineStarts(text: string): number[] {
-  const starts = [0];
-  for (let i = text.indexOf("\n"); i >= 0; i = text.indexOf("\n", i + 1)) starts.push(i + 1);
-  return starts;
 }
 
 /** Everything that is said at a path or below it. */

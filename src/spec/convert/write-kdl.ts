@@ -169,7 +169,8 @@ function argument(value: string | Literal, path: Path, indent: string): string {
 /** Several lines as they are, where KDL gives back exactly these. */
 function quoted(text: string, indent: string): string {
   const lines = text.split("\n");
-  const plain = lines.every((line) => line === "" || line.trim() !== "");
+  // a backslash at the end of a line, though escaped, is taken for one that joins two lines
+  const plain = lines.every((line) => line === "" || (line.trim() !== "" && !line.endsWith("\\")));
   if (lines.length > 1 && plain && !/\r/.test(text)) {
     const inner = `${indent}  `;
     const body = lines.map((line) => (line === "" ? "" : inner + escaped(line)));

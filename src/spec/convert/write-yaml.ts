@@ -75,7 +75,7 @@ function comment(line: string): string {
 }
 
 /** Nothing that any version of YAML reads as something else than this text, in lists as well. */
-const PLAIN = /^[A-Za-z_./$](?:[\w ./+@%=~^()$;<>|&*!?'-]*[\w./+@%=~^()$*!?'-])?$/;
+const PLAIN = /^(?!\.+$|\.\d)[A-Za-z_./$](?:[\w ./+@%=~^()$;<>|&*!?'-]*[\w./+@%=~^()$*!?'-])?$/;
 const WORD = /^(?:true|false|null|yes|no|on|off|y|n|\.inf|\.nan)$/i;
 
 export function plainOrQuoted(text: string): string {

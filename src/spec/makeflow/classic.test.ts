@@ -108,7 +108,9 @@ describe("commands", () => {
   test("LOCAL is told to those who submit", () => {
     const definition = load("a:\n\tLOCAL e\nb:\nBATCH_LOCAL=1\n\te\nc:\n\te LOCAL\n");
     expect(commandsOf(definition)).toEqual({ a: "e", b: "e", c: "e LOCAL" });
-    expect(warningsOf(definition)).toEqual(["1: 2 LOCAL rules run on any worker, not beside the server"]);
+    expect(warningsOf(definition)).toEqual([
+      "1: 2 LOCAL rules run on any worker, not beside the server",
+    ]);
   });
 });
 
@@ -150,7 +152,7 @@ test("resources are those of the rule, its category, or all", () => {
 });
 
 test("file names have dashes, quotes and continued lines", () => {
-  const [body] = bodiesOf(load('a--b "c d"e: f-> g \\\n  h\\:i \'j\'\n\te\n'));
+  const [body] = bodiesOf(load("a--b \"c d\"e: f-> g \\\n  h\\:i 'j'\n\te\n"));
   expect(body).toMatchObject({ outputs: ["a--b", "c de"], inputs: ["f", "h:i", "j"] });
 });
 
@@ -192,23 +194,52 @@ describe("mistakes", () => {
       "\te\n",
       "1:1 this command belongs to no rule [write targets: sources above it, or take away the blanks before it]",
     ],
-    ["a:\nb:\n\te\n", "1:1 the rule for 'a' has no command [write its command on the next line, after a tab]"],
-    ["a: b->\n\te\n", "1:4 'b->' does not say what the command calls the file [write b->NAME without a blank]"],
-    ["NMAE=1\na:\n\te $NAME\n", "3:4 the variable NAME is not set [write \\$NAME for the shell's, or set NAME= before (did you mean NMAE?)]"],
-    ["a:\n\te $(ls a)\n", "2:4 '$(ls' is not closed with ) [write $(ls), or \\$ for a $ that the shell is to see]"],
-    ["hello\n", "1:1 'hello' is no rule, no variable and no command [write targets: sources, NAME=VALUE, or begin a command with a tab]"],
-    ["A := 1\n", "1:3 ':=' is no sign of Makeflow [write =; values are read where they are written]"],
-    [".MAKEFLOW CORES many\na:\n\te\n", "1:1 CORES takes an amount, not 'many' [write a number, such as 2]"],
+    [
+      "a:\nb:\n\te\n",
+      "1:1 the rule for 'a' has no command [write its command on the next line, after a tab]",
+    ],
+    [
+      "a: b->\n\te\n",
+      "1:4 'b->' does not say what the command calls the file [write b->NAME without a blank]",
+    ],
+    [
+      "NMAE=1\na:\n\te $NAME\n",
+      "3:4 the variable NAME is not set [write \\$NAME for the shell's, or set NAME= before (did you mean NMAE?)]",
+    ],
+    [
+      "a:\n\te $(ls a)\n",
+      "2:4 '$(ls' is not closed with ) [write $(ls), or \\$ for a $ that the shell is to see]",
+    ],
+    [
+      "hello\n",
+      "1:1 'hello' is no rule, no variable and no command [write targets: sources, NAME=VALUE, or begin a command with a tab]",
+    ],
+    [
+      "A := 1\n",
+      "1:3 ':=' is no sign of Makeflow [write =; values are read where they are written]",
+    ],
+    [
+      ".MAKEFLOW CORES many\na:\n\te\n",
+      "1:1 CORES takes an amount, not 'many' [write a number, such as 2]",
+    ],
     [".MAKEFLOW CORS 1\na:\n\te\n", "1:1 .MAKEFLOW has no 'CORS' [did you mean CORES?]"],
     ["export\na:\n\te\n", "1:1 export names no variable [write export NAME]"],
-    ["# nothing\n", '1:1 the workflow has no rules [write targets: sources, and the command on the next line after a tab]'],
+    [
+      "# nothing\n",
+      "1:1 the workflow has no rules [write targets: sources, and the command on the next line after a tab]",
+    ],
   ])("%j", (text, mistake) => {
     expect(mistakesOf(text)).toEqual([mistake]);
   });
 
   test("all at once, in order", () => {
     const text = "a: *\n\te\nb:\n\techo $(no)\nc:\n\te\n\te\nc: b\n\te\n";
-    expect(mistakesOf(text).map((each) => each.split(" ")[0])).toEqual(["1:4", "4:7", "7:1", "8:1"]);
+    expect(mistakesOf(text).map((each) => each.split(" ")[0])).toEqual([
+      "1:4",
+      "4:7",
+      "7:1",
+      "8:1",
+    ]);
   });
 
   test("of the graph stand where the rules are", () => {

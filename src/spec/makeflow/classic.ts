@@ -3,19 +3,19 @@ import type { Place } from "../../core/error.ts";
 import { linesOf } from "../document.ts";
 import { nearest } from "../nearest.ts";
 import type { NestedReader } from "./nested.ts";
+import { isResource, resourcesOf, unitOf, unquoted } from "./resources.ts";
+import { ruleFiles } from "./rule-files.ts";
 import {
   amountOf,
   type FileUse,
   type Gathered,
   MAX_RULES,
   MODES,
-  type Resource,
   RESOURCES,
-  type Resources,
   type Rule,
 } from "./rules.ts";
 import { DEFAULT, makeVariables } from "./variables.ts";
-import { type Cursor, Stop, wordReader } from "./words.ts";
+import { type Cursor, Stop, stopAt, wordReader } from "./words.ts";
 
 /** A mistake in one line says nothing of the next; after so many nobody reads on. */
 const MOST_MISTAKES = 200;
@@ -81,11 +81,6 @@ export function readClassic(source: ClassicSource, all: Gathered): void {
     warned.add(key);
     all.warnings.push({ message, fix, place: place(offset) });
   };
-  const stop = (message: string, fix: string, offset: number): never => {
-    // oxlint-disable-next-line no-throw-literal -- a signal with its place, caught below
-    throw new Stop(message, fix, offset);
-  };
-
   /** How far `mark` is ahead in this line, outside quotes; -1 = it is not. */
   function ahead(mark: string): number {
     let quote = "";
@@ -120,7 +115,7 @@ export function readClassic(source: ClassicSource, all: Gathered): void {
     const word = /^\S*/.exec(line)![0];
     const shown = line.length > 60 ? `${line.slice(0, 57)}...` : line;
     const known = /^-?(?:include|define|ifdef|ifeq|ifndef|ifneq|endif|else|unexport|vpath)$/;
-    return stop(
+    return stopAt(
       `'${shown}' is no rule, no variable and no command`,
       known.test(word)
         ? `Makeflow has no '${word}'; write out what it stands for`
@@ -136,7 +131,7 @@ export function readClassic(source: ClassicSource, all: Gathered): void {
       const fix = /^[:?!]=/.test(sign)
         ? `write ${name}=VALUE; values are read where they are written`
         : `write ${name}=VALUE`;
-      stop(`'${name}' is followed by '${sign[0] ?? ""}' where = or += should be`, fix, cursor.at);
+      stopAt(`'${name}' is followed by '${sign[0] ?? ""}' where = or += should be`, fix, cursor.at);
     }
     cursor.at += appends ? 2 : 1;
     blanks();
@@ -154,11 +149,11 @@ export function readClassic(source: ClassicSource, all: Gathered): void {
     }
     if (name === "CATEGORY" || name === "SYMBOL") {
       const named = unquoted(value);
-      if (named === "") stop(`${name} names no category`, `write ${name}=NAME`, start);
+      if (named === "") stopAt(`${name} names no category`, `write ${name}=NAME`, start);
       if (pending) pending.category = named;
       else category = named;
     } else if (isResource(name) && amountOf(unquoted(value)) === null) {
-      stop(`${name} takes an amount, not '${value}'`, `write a number, ${unitOf(name)}`, start);
+      stopAt(`${name} takes an amount, not '${value}'`, `write a number, ${unitOf(name)}`, start);
     } else if (name === "BATCH_OPTIONS") {
       warn(
         name,
@@ -172,84 +167,62 @@ export function readClassic(source: ClassicSource, all: Gathered): void {
   function exporting(start: number): void {
     if (ahead("=") >= 0) {
       const name = words.name(cursor);
-      if (name === "") stop("export names no variable", "write export NAME=VALUE", start);
+      if (name === "") stopAt("export names no variable", "write export NAME=VALUE", start);
       blanks();
       exported.add(name);
       variable(name, start);
       return;
     }
-    const names = words.value(cursor).split(/[\s,]+/).filter(Boolean);
-    if (names.length === 0) stop("export names no variable", "write export NAME", start);
+    const names = words
+      .value(cursor)
+      .split(/[\s,]+/)
+      .filter(Boolean);
+    if (names.length === 0) stopAt("export names no variable", "write export NAME", start);
     for (const name of names) {
       if (/^[A-Za-z_]\w*$/.test(name)) exported.add(name);
-      else stop(`'${name}' cannot be exported`, "name a variable: letters, digits and _", start);
+      else stopAt(`'${name}' cannot be exported`, "name a variable: letters, digits and _", start);
     }
   }
 
   function directive(name: string, start: number): void {
-    const [key = "", ...values] = words
-      .value(cursor)
-      .split(/\s+/)
-      .filter(Boolean)
-      .map(unquoted);
+    const [key = "", ...values] = words.value(cursor).split(/\s+/).filter(Boolean).map(unquoted);
     const value = values[0];
     if (name === ".SIZE") {
       if (value === undefined || amountOf(value) === null || values.length > 1)
-        stop(".SIZE takes a file and its size", "write .SIZE FILE BYTES", start);
+        stopAt(".SIZE takes a file and its size", "write .SIZE FILE BYTES", start);
       return;
     }
     if (name === ".UMBRELLA")
-      stop("Umbrella specifications are not read", "run the command in a container yourself", start);
+      stopAt(
+        "Umbrella specifications are not read",
+        "run the command in a container yourself",
+        start,
+      );
     if (name !== ".MAKEFLOW") {
       const fix = `write .MAKEFLOW CATEGORY NAME, .MAKEFLOW CORES N or .SIZE FILE BYTES`;
-      stop(`there is no directive '${name}'`, fix, start);
+      stopAt(`there is no directive '${name}'`, fix, start);
     }
-    if (key === "") stop(".MAKEFLOW says nothing", "write .MAKEFLOW CORES 1", start);
+    if (key === "") stopAt(".MAKEFLOW says nothing", "write .MAKEFLOW CORES 1", start);
     if (value === undefined || values.length > 1)
-      stop(`.MAKEFLOW ${key} takes one value`, `write .MAKEFLOW ${key} VALUE`, start);
+      stopAt(`.MAKEFLOW ${key} takes one value`, `write .MAKEFLOW ${key} VALUE`, start);
     if (key === "MODE") {
-      if (!Object.hasOwn(MODES, value!)) {
+      if (!Object.hasOwn(MODES, value)) {
         const fix = `write ${Object.keys(MODES).join(", ")}`;
-        stop(`'${value}' is no mode of a category`, fix, start);
+        stopAt(`'${value}' is no mode of a category`, fix, start);
       }
-      all.modes.set(pending?.category ?? category, MODES[value!]!);
-    } else if (key === "CATEGORY" || isResource(key)) assign(key, value!, false, start);
+      all.modes.set(pending?.category ?? category, MODES[value]!);
+    } else if (key === "CATEGORY" || isResource(key)) assign(key, value, false, start);
     else {
       const known = ["CATEGORY", "MODE", ...RESOURCES];
       const near = nearest(key, known);
       const fix = near === null ? `there is ${known.join(", ")}` : `did you mean ${near}?`;
-      stop(`.MAKEFLOW has no '${key}'`, fix, start);
+      stopAt(`.MAKEFLOW has no '${key}'`, fix, start);
     }
   }
 
   function rule(start: number): void {
     unfinished();
-    const read = words.files(cursor);
-    const outputs: FileUse[] = [];
-    const inputs: FileUse[] = [];
-    let list = outputs;
-    for (let i = 0; i < read.length; i++) {
-      const word = read[i]!;
-      if (word.kind === "colon") list = inputs;
-      else if (word.kind === "arrow") {
-        const message = "-> stands before or after nothing";
-        stop(message, String.raw`write FILE->NAME, or \-\> in a name`, word.offset);
-      } else {
-        checkName(word.text, word.quoted, word.offset);
-        let as: string | null = null;
-        if (read[i + 1]?.kind === "arrow") {
-          const name = read[i + 2];
-          if (name?.kind !== "file") {
-            const message = `'${word.text}->' does not say what the command calls the file`;
-            return stop(message, `write ${word.text}->NAME without a blank`, word.offset);
-          }
-          checkName(name.text, name.quoted, name.offset);
-          as = name.text;
-          i += 2;
-        }
-        list.push({ path: word.text, as, place: place(word.offset) });
-      }
-    }
+    const { inputs, outputs } = ruleFiles(words.files(cursor), place);
     pending = begun(start, inputs, outputs);
   }
 
@@ -274,42 +247,38 @@ export function readClassic(source: ClassicSource, all: Gathered): void {
     };
   }
 
-  function checkName(name: string, quoted: boolean, offset: number): void {
-    if (name === "") stop("a file has no name", 'write its name instead of ""', offset);
-    if (quoted) return;
-    if (/[*?]/.test(name))
-      stop(`'${name}': Makeflow has no wildcards`, "name every file, or put the rules together with JX: listdir() and a comprehension", offset);
-    if (name.includes("%"))
-      stop(`'${name}': Makeflow has no rules for patterns`, `write one rule for each file, or use JX; '${name}' in quotes is a file of this name`, offset);
-  }
-
   function command(start: number): void {
     blanks();
     const at = cursor.at;
     let read = words.command(cursor);
     if (read === "") return;
     if (!pending) {
-      stop(
-        last === null ? "this command belongs to no rule" : "a rule has one command, and this is another",
+      stopAt(
+        last === null
+          ? "this command belongs to no rule"
+          : "a rule has one command, and this is another",
         last === null
           ? "write targets: sources above it, or take away the blanks before it"
           : String.raw`join them with && or ;, and end lines that go on with \ `.trimEnd(),
         start,
       );
     }
-    const done = pending!;
+    const done = pending;
     pending = null;
     last = done;
-    const local = unquoted(variables.lookup("BATCH_LOCAL", done.number, done.category, done.own) ?? "");
+    const local = unquoted(
+      variables.lookup("BATCH_LOCAL", done.number, done.category, done.own) ?? "",
+    );
     done.rule.local = /^(?:1|y|yes|t|true)$/i.test(local);
     let nested = false;
-    for (let match; (match = /^(LOCAL|MAKEFLOW)(?: |$)/.exec(read)); ) {
+    for (let match; (match = /^(LOCAL|MAKEFLOW)(?: |$)/.exec(read));) {
       if (match[1] === "LOCAL") done.rule.local = true;
       else nested = true;
       read = read.slice(match[0].length);
     }
     done.rule.commandPlace = place(at);
-    if (read === "") stop("the command is empty", nested ? "write MAKEFLOW FILE" : "write one after LOCAL", at);
+    if (read === "")
+      stopAt("the command is empty", nested ? "write MAKEFLOW FILE" : "write one after LOCAL", at);
     done.rule.command = read;
     finish(done);
     if (!nested) {
@@ -318,7 +287,11 @@ export function readClassic(source: ClassicSource, all: Gathered): void {
     }
     const parts = read.match(/"[^"]*"|'[^']*'|\S+/g)!.map(unquoted);
     if (parts.length > 2)
-      stop("MAKEFLOW takes a file and a folder", "write MAKEFLOW FILE or MAKEFLOW FILE FOLDER", at);
+      stopAt(
+        "MAKEFLOW takes a file and a folder",
+        "write MAKEFLOW FILE or MAKEFLOW FILE FOLDER",
+        at,
+      );
     // what is exported is in the environment of the nested workflow too
     exportTo(done);
     for (const each of source.nested(done.rule, parts[0]!, parts[1] ?? "", null)) found.push(each);
@@ -327,7 +300,7 @@ export function readClassic(source: ClassicSource, all: Gathered): void {
   function finish(done: Pending): void {
     finished.push(done);
     if (finished.length + all.rules.length > MAX_RULES)
-      stop(`there are more than ${MAX_RULES} rules`, "make several workflows", cursor.at);
+      stopAt(`there are more than ${MAX_RULES} rules`, "make several workflows", cursor.at);
     const { rule: each } = done;
     const look = (name: string): string | undefined =>
       variables.lookup(name, done.number, done.category, done.own);
@@ -351,7 +324,7 @@ export function readClassic(source: ClassicSource, all: Gathered): void {
     });
   }
 
-  function line(): void {
+  function readLine(): void {
     const start = cursor.at;
     const character = text[start]!;
     if (character === "\n") cursor.at += 1;
@@ -364,7 +337,11 @@ export function readClassic(source: ClassicSource, all: Gathered): void {
       const colon = ahead(":");
       const equal = ahead("=");
       if (colon >= 0 && equal === colon + 1)
-        stop("':=' is no sign of Makeflow", "write =; values are read where they are written", start + colon);
+        stopAt(
+          "':=' is no sign of Makeflow",
+          "write =; values are read where they are written",
+          start + colon,
+        );
       if (colon >= 0 && (equal < 0 || colon < equal)) rule(start);
       else statement();
     }
@@ -378,7 +355,7 @@ export function readClassic(source: ClassicSource, all: Gathered): void {
   while (cursor.at < text.length && told < MOST_MISTAKES) {
     const start = cursor.at;
     try {
-      line();
+      readLine();
     } catch (error) {
       if (!(error instanceof Stop)) throw error;
       tell(error.message, error.fix, error.offset);
@@ -413,30 +390,4 @@ export function readClassic(source: ClassicSource, all: Gathered): void {
   // `export` anywhere is for all rules
   for (const each of finished) exportTo(each);
   for (const each of found) all.rules.push(each);
-}
-
-function isResource(name: string): name is Resource {
-  return (RESOURCES as readonly string[]).includes(name);
-}
-
-function unitOf(name: Resource): string {
-  if (name === "WALL_TIME") return "in seconds";
-  return name === "MEMORY" || name === "DISK" ? "in MB" : "such as 2";
-}
-
-function resourcesOf(look: (name: string) => string | undefined): Resources {
-  const resources: Resources = {};
-  for (const name of RESOURCES) {
-    const value = look(name);
-    const amount = value === undefined ? null : amountOf(unquoted(value));
-    if (amount !== null) resources[name] = amount;
-  }
-  return resources;
-}
-
-/** Without the quotes around the whole. */
-function unquoted(text: string): string {
-  const trimmed = text.trim();
-  const match = /^"([^"]*)"$|^'([^']*)'$/.exec(trimmed);
-  return match ? (match[1] ?? match[2]!) : trimmed;
 }

@@ -21,15 +21,28 @@ export function makeflowKind(file: string, text: string): MakeflowKind | null {
   if (/\.json$/i.test(name)) return isRulesJson(text) ? "jx" : null;
   if (/\.(?:ya?ml|json5|kdl)$/i.test(name)) return null;
   if (/^\s*(?:#[^\n]*\n\s*)*\{/.test(text)) return isRulesJson(text) ? "jx" : null;
-  // YAML has no tabs before its lines
-  return /^[^\s#{}[\]=][^=\n]*:[^=\n]*\n(?:[@\w][^\n]*=[^\n]*\n|\s*#[^\n]*\n)*\t[^\s]/m.test(text)
-    ? "makeflow"
-    : null;
+  return hasRule(text) ? "makeflow" : null;
+}
+
+/** Lines looked at. */
+const LOOKED_AT = 500;
+
+/** Files with a colon, and a command after a tab below them; YAML has no tabs before its lines. */
+function hasRule(text: string): boolean {
+  let inRule = false;
+  for (const line of text.slice(0, 64 * 1024).split("\n", LOOKED_AT)) {
+    if (inRule && /^\t\S/.test(line)) return true;
+    if (/^\s*(?:#|$)/.test(line)) continue;
+    const [colon, equal] = [line.indexOf(":"), line.indexOf("=")];
+    if (/^[^\s{}[\]]/.test(line) && colon > 0 && (equal < 0 || colon < equal)) inRule = true;
+    else if (!/^@?\w+\s*\+?=/.test(line)) inRule = false;
+  }
+  return false;
 }
 
 /** Without values of JX, `rules` is what native documents cannot have. */
 function isRulesJson(text: string): boolean {
-  return /"rules"\s*:/.test(text) && !/"(?:tasks|jobs)"\s*:/.test(text);
+  return /"rules"\s*:/.test(text) && !/"(?:tasks|jobs|failure_handlers)"\s*:/.test(text);
 }
 
 export interface MakeflowSource {
@@ -55,7 +68,16 @@ export function parseMakeflow(
   where: MakeflowSource,
 ): SpecDocument {
   const all = gathered();
-  readInto(all, { file, text, kind, where, dir: "", chain: [where.source], args: null, read: { count: 0 } });
+  readInto(all, {
+    file,
+    text,
+    kind,
+    where,
+    dir: "",
+    chain: [where.source],
+    args: null,
+    read: { count: 0 },
+  });
   if (all.rules.length === 0 && all.mistakes.length === 0) {
     throw new HoldallError("spec", "the workflow has no rules", {
       place: { file, line: 1, column: 1 },
@@ -92,7 +114,10 @@ function readInto(all: Gathered, source: Source): void {
       all.mistakes.push({ message, fix, place: at });
     };
     if ([...rule.inputs, ...rule.outputs].some(({ as }) => as !== null)) {
-      told("a workflow in a workflow cannot have its files renamed", "rename them in its own rules");
+      told(
+        "a workflow in a workflow cannot have its files renamed",
+        "rename them in its own rules",
+      );
       return [];
     }
     if ((source.read.count += 1) > MAX_NESTED_FILES) {
@@ -105,7 +130,10 @@ function readInto(all: Gathered, source: Source): void {
       return [];
     }
     const runsIn = path.resolve(where.cwd, dir);
-    const tried = [path.resolve(runsIn, name), path.resolve(path.dirname(source.chain.at(-1)!), name)];
+    const tried = [
+      path.resolve(runsIn, name),
+      path.resolve(path.dirname(source.chain.at(-1)!), name),
+    ];
     let found: { at: string; bytes: Uint8Array } | null = null;
     for (const candidate of new Set(tried)) {
       try {
@@ -129,7 +157,10 @@ function readInto(all: Gathered, source: Source): void {
       );
       return [];
     }
-    const shown = path.join(path.dirname(file), path.relative(path.dirname(source.chain.at(-1)!), found.at));
+    const shown = path.join(
+      path.dirname(file),
+      path.relative(path.dirname(source.chain.at(-1)!), found.at),
+    );
     let inner: string;
     try {
       inner = new TextDecoder("utf-8", { fatal: true }).decode(found.bytes);

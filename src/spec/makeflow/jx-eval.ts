@@ -3,7 +3,7 @@ import { nearest } from "../nearest.ts";
 import { callFunction, FUNCTION_NAMES } from "./jx-functions.ts";
 import type { BinaryOperator, Clause, Expression, Item } from "./jx-parse.ts";
 import { Dict, equal, kindOf, List, numberOf, Real, textOf, type Value } from "./jx-values.ts";
-import { Stop } from "./words.ts";
+import { stopAt } from "./words.ts";
 
 /** What a name stands for; inner ones come before outer ones. */
 export interface Scope {
@@ -17,6 +17,8 @@ export interface Evaluator {
   evaluate(expression: Expression, scope: Scope | null): Value;
   /** the value of a name, or undefined when it has none */
   lookup(name: string, scope: Scope | null, at: number): Value | undefined;
+  /** throws when a list of so many items is too long */
+  checkLength(items: number, at: number): void;
   /** counts work; throws when it is too much */
   spend(steps: number, at: number): void;
   stop(message: string, fix: string, at: number): never;
@@ -25,6 +27,7 @@ export interface Evaluator {
 }
 
 const MAX_STEPS = 20_000_000;
+const MAX_ITEMS = 1_000_000;
 const MAX_TEXT = 10_000_000;
 const MAX_MS = 15_000;
 const MAX_DEPTH = 500;
@@ -48,8 +51,7 @@ export function makeEvaluator(
   const watched: { depth: number; hit: boolean }[] = [];
 
   function stop(message: string, fix: string, at: number): never {
-    // oxlint-disable-next-line no-throw-literal -- a signal with its place, caught by the caller
-    throw new Stop(message, fix, at);
+    return stopAt(message, fix, at);
   }
 
   function spend(more: number, at: number): void {
@@ -61,14 +63,19 @@ export function makeEvaluator(
       stop("this takes too long to expand", "make ranges and lists smaller", at);
   }
 
+  function checkLength(items: number, at: number): void {
+    if (items > MAX_ITEMS)
+      stop(`a list has more than ${MAX_ITEMS} items`, "make several workflows", at);
+  }
+
   function lookup(name: string, scope: Scope | null, at: number): Value | undefined {
     for (let each = scope; each; each = each.outer) {
       if (each.name !== name) continue;
       for (const watch of watched) if (each.depth <= watch.depth) watch.hit = true;
       return each.value;
     }
-    const value = given.get(name) ?? known.get(name);
-    if (value !== undefined) return value;
+    if (given.has(name)) return given.get(name);
+    if (known.has(name)) return known.get(name);
     const expression = defined.get(name);
     if (!expression) return undefined;
     if (open.has(name)) stop(`'${name}' is defined by itself`, "take it out of its definition", at);
@@ -113,6 +120,7 @@ export function makeEvaluator(
         const offsets: number[] = [];
         for (const item of expression.items) {
           expand(item, scope, (inner) => {
+            checkLength(items.length + 1, item.value.at);
             items.push(evaluate(item.value, inner));
             offsets.push(item.value.at);
           });
@@ -144,7 +152,11 @@ export function makeEvaluator(
         if (expression.operator === "+" && typeof operand === "string") return operand;
         const number = numberOf(operand);
         if (number === null)
-          return stop(`'${expression.operator}' takes a number, not ${kindOf(operand)}`, "remove it", at);
+          return stop(
+            `'${expression.operator}' takes a number, not ${kindOf(operand)}`,
+            "remove it",
+            at,
+          );
         const signed = expression.operator === "-" ? -number : number;
         return operand instanceof Real ? new Real(signed) : signed;
       }
@@ -161,7 +173,7 @@ export function makeEvaluator(
         return operate(expression.operator, left, evaluate(expression.right, scope), at);
       }
       case "index":
-        return item(evaluate(expression.of, scope), evaluate(expression.index, scope), at);
+        return itemOf(evaluate(expression.of, scope), evaluate(expression.index, scope), at);
       case "slice":
         return slice(expression, scope);
       case "call":
@@ -218,6 +230,7 @@ export function makeEvaluator(
       }
     }
     if (operator === "+" && a instanceof List && b instanceof List) {
+      checkLength(a.items.length + b.items.length, at);
       spend(a.items.length + b.items.length, at);
       return new List([...a.items, ...b.items], at, [...a.offsets, ...b.offsets]);
     }
@@ -226,7 +239,7 @@ export function makeEvaluator(
     return stop(`'${operator}' is not for ${kindOf(a)} and ${kindOf(b)}`, fix, at);
   }
 
-  function item(of: Value, index: Value, at: number): Value {
+  function itemOf(of: Value, index: Value, at: number): Value {
     if (of instanceof Dict && typeof index === "string") {
       const value = of.entries.get(index);
       if (value !== undefined) return value;
@@ -251,9 +264,9 @@ export function makeEvaluator(
     const { at } = expression;
     const of = evaluate(expression.of, scope);
     if (!(of instanceof List)) return stop(`${kindOf(of)} has no parts`, "take them of a list", at);
-    const bound = (given_: Expression | null, otherwise: number): number => {
-      if (!given_) return otherwise;
-      const value = evaluate(given_, scope);
+    const bound = (written: Expression | null, otherwise: number): number => {
+      if (!written) return otherwise;
+      const value = evaluate(written, scope);
       if (typeof value === "number") return value;
       return stop(`a part begins at a whole number, not ${kindOf(value)}`, "write list[1:3]", at);
     };
@@ -293,7 +306,7 @@ export function makeEvaluator(
     each(entry.clauses, scope);
   }
 
-  const evaluator: Evaluator = { evaluate, lookup, spend, stop, folder };
+  const evaluator: Evaluator = { evaluate, lookup, checkLength, spend, stop, folder };
   return evaluator;
 }
 

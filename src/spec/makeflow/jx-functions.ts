@@ -4,7 +4,17 @@ import path from "node:path";
 import { compilePattern } from "../regexes.ts";
 import { bind, type Evaluator, type Scope } from "./jx-eval.ts";
 import type { Expression } from "./jx-parse.ts";
-import { Dict, general, kindOf, List, numberOf, Real, textOf, typeName, type Value } from "./jx-values.ts";
+import {
+  Dict,
+  general,
+  kindOf,
+  List,
+  numberOf,
+  Real,
+  textOf,
+  typeName,
+  type Value,
+} from "./jx-values.ts";
 
 interface Call {
   readonly evaluator: Evaluator;
@@ -16,53 +26,54 @@ interface Call {
 
 type Plain = (call: Call) => Value;
 
-const PLAIN: Readonly<Record<string, { least: number; most: number; usage: string; run: Plain }>> = {
-  range: { least: 1, most: 3, usage: "range(STOP), range(START, STOP, STEP)", run: range },
-  format: { least: 1, most: 1000, usage: 'format("out.%d.txt", 1)', run: format },
-  join: { least: 1, most: 2, usage: 'join(LIST, " ")', run: join },
-  ceil: { least: 1, most: 1, usage: "ceil(NUMBER)", run: (call) => rounded(call, Math.ceil) },
-  floor: { least: 1, most: 1, usage: "floor(NUMBER)", run: (call) => rounded(call, Math.floor) },
-  basename: { least: 1, most: 2, usage: 'basename(PATH, ".txt")', run: basename },
-  dirname: {
-    least: 1,
-    most: 1,
-    usage: "dirname(PATH)",
-    run: (call) => path.posix.dirname(text(call, 0)),
-  },
-  listdir: { least: 1, most: 1, usage: "listdir(FOLDER)", run: listdir },
-  escape: {
-    least: 1,
-    most: 1,
-    usage: "escape(TEXT)",
-    run: (call) => `"${text(call, 0).replaceAll(/["$`\\]/g, String.raw`\$&`)}"`,
-  },
-  len: { least: 1, most: 1, usage: "len(LIST)", run: (call) => list(call, 0).items.length },
-  keys: {
-    least: 1,
-    most: 1,
-    usage: "keys(OBJECT)",
-    run: (call) => made(call, [...object(call, 0).entries.keys()]),
-  },
-  values: {
-    least: 1,
-    most: 1,
-    usage: "values(OBJECT)",
-    run: (call) => made(call, [...object(call, 0).entries.values()]),
-  },
-  items: {
-    least: 1,
-    most: 1,
-    usage: "items(OBJECT)",
-    run: (call) =>
-      made(
-        call,
-        [...object(call, 0).entries].map((pair) => made(call, pair)),
-      ),
-  },
-  template: { least: 1, most: 2, usage: 'template("out.{N}.txt")', run: template },
-  like: { least: 2, most: 2, usage: 'like(TEXT, ".*txt")', run: like },
-  schema: { least: 1, most: 1, usage: "schema(OBJECT)", run: schema },
-};
+const PLAIN: Readonly<Record<string, { least: number; most: number; usage: string; run: Plain }>> =
+  {
+    range: { least: 1, most: 3, usage: "range(STOP), range(START, STOP, STEP)", run: range },
+    format: { least: 1, most: 1000, usage: 'format("out.%d.txt", 1)', run: format },
+    join: { least: 1, most: 2, usage: 'join(LIST, " ")', run: join },
+    ceil: { least: 1, most: 1, usage: "ceil(NUMBER)", run: (call) => rounded(call, Math.ceil) },
+    floor: { least: 1, most: 1, usage: "floor(NUMBER)", run: (call) => rounded(call, Math.floor) },
+    basename: { least: 1, most: 2, usage: 'basename(PATH, ".txt")', run: basename },
+    dirname: {
+      least: 1,
+      most: 1,
+      usage: "dirname(PATH)",
+      run: (call) => path.posix.dirname(text(call, 0)),
+    },
+    listdir: { least: 1, most: 1, usage: "listdir(FOLDER)", run: listdir },
+    escape: {
+      least: 1,
+      most: 1,
+      usage: "escape(TEXT)",
+      run: (call) => `"${text(call, 0).replaceAll(/["$`\\]/g, String.raw`\$&`)}"`,
+    },
+    len: { least: 1, most: 1, usage: "len(LIST)", run: (call) => list(call, 0).items.length },
+    keys: {
+      least: 1,
+      most: 1,
+      usage: "keys(OBJECT)",
+      run: (call) => made(call, [...object(call, 0).entries.keys()]),
+    },
+    values: {
+      least: 1,
+      most: 1,
+      usage: "values(OBJECT)",
+      run: (call) => made(call, [...object(call, 0).entries.values()]),
+    },
+    items: {
+      least: 1,
+      most: 1,
+      usage: "items(OBJECT)",
+      run: (call) =>
+        made(
+          call,
+          [...object(call, 0).entries].map((pair) => made(call, pair)),
+        ),
+    },
+    template: { least: 1, most: 2, usage: 'template("out.{N}.txt")', run: template },
+    like: { least: 2, most: 2, usage: 'like(TEXT, ".*txt")', run: like },
+    schema: { least: 1, most: 1, usage: "schema(OBJECT)", run: schema },
+  };
 
 /** Their second argument is looked at once for each object of the first. */
 const EACH = ["select", "where", "project"];
@@ -98,7 +109,11 @@ function wrong(call: Call, i: number, wanted: string): never {
   const which = args.length > 1 ? `argument ${i + 1} of ${name}()` : `${name}()`;
   const verb = args.length > 1 ? "is" : "takes";
   const usage = PLAIN[name]!.usage;
-  return evaluator.stop(`${which} ${verb} ${wanted}, not ${kindOf(args[i]!)}`, `write ${usage}`, at);
+  return evaluator.stop(
+    `${which} ${verb} ${wanted}, not ${kindOf(args[i]!)}`,
+    `write ${usage}`,
+    at,
+  );
 }
 
 function text(call: Call, i: number): string {
@@ -131,7 +146,7 @@ function range(call: Call): Value {
   if (step === 0) evaluator.stop("range() never ends with a step of 0", "give it another", at);
   const [from, to] = second === undefined ? [0, first] : [first, second];
   const count = Math.max(0, Math.ceil((to - from) / step));
-  evaluator.spend(count, at);
+  evaluator.checkLength(count, at);
   return made(
     call,
     Array.from({ length: count }, (_, i) => from + i * step),
@@ -148,7 +163,11 @@ function format(call: Call): Value {
       used += 1;
       const value = args[used];
       if (value === undefined)
-        return evaluator.stop(`'${whole}' of format() has no value`, "give it one more argument", at);
+        return evaluator.stop(
+          `'${whole}' of format() has no value`,
+          "give it one more argument",
+          at,
+        );
       const printed = printOne(kind, value, precision === undefined ? null : Number(precision));
       if (printed === null) {
         return evaluator.stop(
@@ -158,7 +177,12 @@ function format(call: Call): Value {
         );
       }
       const signed = flags.includes("+") && kind !== "s" && !printed.startsWith("-");
-      return padded(signed ? `+${printed}` : printed, flags, Math.min(1000, Number(width || 0)), kind);
+      return padded(
+        signed ? `+${printed}` : printed,
+        flags,
+        Math.min(1000, Number(width || 0)),
+        kind,
+      );
     },
   );
   if (used < args.length - 1)
@@ -241,12 +265,21 @@ function template(call: Call): Value {
   return text(call, 0).replaceAll(shape, (whole, name: string | undefined) => {
     if (whole === "{{" || whole === "}}") return whole[0]!;
     if (name === undefined)
-      return evaluator.stop(`'${whole}' of template() names no variable`, "write {NAME}, or {{ and }}", at);
+      return evaluator.stop(
+        `'${whole}' of template() names no variable`,
+        "write {NAME}, or {{ and }}",
+        at,
+      );
     const value = more?.entries.get(name) ?? evaluator.lookup(name, scope, at);
     const printed = value === undefined ? null : textOf(value);
     if (printed !== null) return printed;
-    const message = value === undefined ? "is not defined" : `is ${kindOf(value)}, which is no text`;
-    return evaluator.stop(`'${name}' of template() ${message}`, `give it: template(…, {"${name}": …})`, at);
+    const message =
+      value === undefined ? "is not defined" : `is ${kindOf(value)}, which is no text`;
+    return evaluator.stop(
+      `'${name}' of template() ${message}`,
+      `give it: template(…, {"${name}": …})`,
+      at,
+    );
   });
 }
 
@@ -277,20 +310,36 @@ function eachObject(
 ): Value {
   const [from, what] = args;
   if (args.length !== 2 || !from || !what)
-    return evaluator.stop(`${name}() takes a list and an expression`, `write ${name}(LIST, x > 1)`, at);
+    return evaluator.stop(
+      `${name}() takes a list and an expression`,
+      `write ${name}(LIST, x > 1)`,
+      at,
+    );
   const objects = evaluator.evaluate(from, scope);
   if (!(objects instanceof List))
-    return evaluator.stop(`${name}() takes a list of objects, not ${kindOf(objects)}`, `write ${name}(LIST, x > 1)`, at);
+    return evaluator.stop(
+      `${name}() takes a list of objects, not ${kindOf(objects)}`,
+      `write ${name}(LIST, x > 1)`,
+      at,
+    );
   const items: Value[] = [];
   for (const each of objects.items) {
     if (!(each instanceof Dict))
-      return evaluator.stop(`${name}() takes a list of objects, and it has ${kindOf(each)}`, "write [{…}, {…}]", at);
+      return evaluator.stop(
+        `${name}() takes a list of objects, and it has ${kindOf(each)}`,
+        "write [{…}, {…}]",
+        at,
+      );
     let inner = scope;
     for (const [key, value] of each.entries) inner = bind(inner, key, value);
     const found = evaluator.evaluate(what, inner);
     if (name === "project") items.push(found);
     else if (typeof found !== "boolean")
-      return evaluator.stop(`${name}() asks for true or false, not ${kindOf(found)}`, "compare it with something", at);
+      return evaluator.stop(
+        `${name}() asks for true or false, not ${kindOf(found)}`,
+        "compare it with something",
+        at,
+      );
     else if (found) items.push(each);
   }
   return new List(

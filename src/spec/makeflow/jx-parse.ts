@@ -1,5 +1,5 @@
 /** JX, JSON with expressions, into a tree. Operators of one rank are taken from left to right, `and` before `or`. */
-import { Stop } from "./words.ts";
+import { stopAt } from "./words.ts";
 
 export type BinaryOperator =
   "+" | "-" | "*" | "/" | "%" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "and" | "or";
@@ -42,7 +42,7 @@ interface Token {
   real: boolean;
 }
 
-const MARKS = ["==", "!=", "<=", ">=", "&&", "||", ..."{}[](),:;+-*/%<>!."];
+const MARKS = [..."== != <= >= && || { } [ ] ( ) , : ; + - * / % < > ! .".split(" ")];
 const RANKS: readonly (readonly string[])[] = [
   ["or", "||"],
   ["and", "&&"],
@@ -60,8 +60,7 @@ export function parseJx(text: string): Expression {
   let token: Token = next();
 
   function stop(message: string, fix: string, where = token.at): never {
-    // oxlint-disable-next-line no-throw-literal -- a signal with its place, caught by the caller
-    throw new Stop(message, fix, where);
+    return stopAt(message, fix, where);
   }
 
   function next(): Token {
@@ -137,7 +136,11 @@ export function parseJx(text: string): Expression {
       if (escaped === "u") {
         const hex = text.slice(at + 1, at + 5);
         if (!/^[\da-fA-F]{4}$/.test(hex))
-          stop(String.raw`'\u' needs 4 hexadecimal digits`, String.raw`write a backslash as \\`, at - 1);
+          stop(
+            String.raw`'\u' needs 4 hexadecimal digits`,
+            String.raw`write a backslash as \\`,
+            at - 1,
+          );
         result += String.fromCharCode(Number.parseInt(hex, 16));
         at += 4;
       } else result += ESCAPES[escaped] ?? escaped;
@@ -156,7 +159,7 @@ export function parseJx(text: string): Expression {
     return (token.kind === "mark" || token.kind === "word") && marks.includes(token.text);
   }
 
-  function shown(): string {
+  function found(): string {
     if (token.kind === "end") return "the end of the document";
     return token.kind === "text" ? `"${token.text.slice(0, 30)}"` : `'${token.text.slice(0, 40)}'`;
   }
@@ -175,7 +178,7 @@ export function parseJx(text: string): Expression {
     }
     if (token.kind === "end")
       stop(`'${opened.text}' is opened and never closed`, `close it with ${mark}`, opened.at);
-    const what = `${shown()} stands where a comma or '${mark}' should`;
+    const what = `${found()} stands where a comma or '${mark}' should`;
     stop(what, `put a comma before it, or an operator; texts are joined with +`);
   }
 
@@ -222,7 +225,8 @@ export function parseJx(text: string): Expression {
         advance();
         if (token.kind !== "word") stop("a '.' is followed by no function", "write list.len()");
         const name = advance();
-        if (!is("(")) stop(`'.${name.text}' is no call`, `write .${name.text}(), or ["${name.text}"]`);
+        if (!is("("))
+          stop(`'.${name.text}' is no call`, `write .${name.text}(), or ["${name.text}"]`);
         value = { kind: "call", name: name.text, args: [value, ...args()], at: name.at };
       } else if (is("(")) {
         if (value.kind !== "symbol") return stop("what is called is no function", "write NAME(…)");
@@ -275,8 +279,8 @@ export function parseJx(text: string): Expression {
       close(")", start);
       return inside;
     }
-    if (is("[")) return list(enter());
-    if (is("{")) return object(enter());
+    if (is("[")) return readList(enter());
+    if (is("{")) return readObject(enter());
     const last = open.at(-1);
     if (start.kind === "end" && last) {
       const mark = { "[": "]", "{": "}", "(": ")" }[last.text]!;
@@ -284,10 +288,10 @@ export function parseJx(text: string): Expression {
     }
     if (start.kind === "end")
       return stop("the document ends where a value should stand", "write the value");
-    return stop(`${shown()} stands where a value should`, "give a value");
+    return stop(`${found()} stands where a value should`, "give a value");
   }
 
-  function list(opened: Token): Expression {
+  function readList(opened: Token): Expression {
     const items: Item[] = [];
     while (!is("]")) {
       items.push({ value: expression(), clauses: clauses() });
@@ -298,11 +302,11 @@ export function parseJx(text: string): Expression {
     return { kind: "list", items, at: opened.at };
   }
 
-  function object(opened: Token): Expression {
+  function readObject(opened: Token): Expression {
     const pairs: Pair[] = [];
     while (!is("}")) {
       const key = expression();
-      if (!is(":")) stop(`${shown()} stands where a colon should`, 'write "key": value');
+      if (!is(":")) stop(`${found()} stands where a colon should`, 'write "key": value');
       advance();
       pairs.push({ key, value: expression(), clauses: clauses() });
       if (!is(",")) break;
@@ -313,13 +317,13 @@ export function parseJx(text: string): Expression {
   }
 
   function clauses(): Clause[] {
-    const found: Clause[] = [];
+    const all: Clause[] = [];
     while (is("for")) {
       advance();
       if (token.kind !== "word" || KEYWORDS.has(token.text))
-        stop(`${shown()} is no name of a variable`, "write for NAME in LIST");
+        stop(`${found()} is no name of a variable`, "write for NAME in LIST");
       const variable = advance().text;
-      if (!is("in")) stop(`${shown()} stands where 'in' should`, `write for ${variable} in LIST`);
+      if (!is("in")) stop(`${found()} stands where 'in' should`, `write for ${variable} in LIST`);
       advance();
       const list = expression();
       let condition: Expression | null = null;
@@ -327,10 +331,10 @@ export function parseJx(text: string): Expression {
         advance();
         condition = expression();
       }
-      found.push({ variable, list, condition });
-      if (found.length > 20) stop("a list has too many 'for'", "20 at most");
+      all.push({ variable, list, condition });
+      if (all.length > 20) stop("a list has too many 'for'", "20 at most");
     }
-    return found;
+    return all;
   }
 
   const whole = expression();

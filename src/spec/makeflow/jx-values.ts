@@ -26,7 +26,11 @@ export class Dict {
   readonly at: number;
   readonly offsets: ReadonlyMap<string, number>;
 
-  constructor(entries: ReadonlyMap<string, Value>, at: number, offsets: ReadonlyMap<string, number>) {
+  constructor(
+    entries: ReadonlyMap<string, Value>,
+    at: number,
+    offsets: ReadonlyMap<string, number>,
+  ) {
     this.entries = entries;
     this.at = at;
     this.offsets = offsets;
@@ -58,7 +62,9 @@ export function equal(a: Value, b: Value): boolean {
   const [x, y] = [numberOf(a), numberOf(b)];
   if (x !== null && y !== null) return x === y;
   if (a instanceof List && b instanceof List)
-    return a.items.length === b.items.length && a.items.every((each, i) => equal(each, b.items[i]!));
+    return (
+      a.items.length === b.items.length && a.items.every((each, i) => equal(each, b.items[i]!))
+    );
   if (a instanceof Dict && b instanceof Dict) {
     if (a.entries.size !== b.entries.size) return false;
     for (const [key, value] of a.entries) {

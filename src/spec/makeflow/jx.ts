@@ -227,7 +227,8 @@ export function readJx(source: JxSource, all: Gathered): void {
   function filesOf(value: Value, at: number, key: string): FileUse[] {
     if (value === null) return [];
     // one name instead of a list of one
-    if (typeof value === "string" && value !== "") return [{ path: value, as: null, place: place(at) }];
+    if (typeof value === "string" && value !== "")
+      return [{ path: value, as: null, place: place(at) }];
     if (!(value instanceof List)) {
       tell(`"${key}" is a list of files, not ${kindOf(value)}`, `write "${key}": ["FILE"]`, at);
       return [];
@@ -273,7 +274,11 @@ export function readJx(source: JxSource, all: Gathered): void {
       const there = value.offsets.get(name)!;
       const shown = textOf(each);
       if (!/^[A-Za-z_]\w*$/.test(name))
-        tell(`'${name}' cannot be the name of an environment variable`, "use letters, digits and _", there);
+        tell(
+          `'${name}' cannot be the name of an environment variable`,
+          "use letters, digits and _",
+          there,
+        );
       else if (shown === null || shown.includes("\0"))
         tell(`the environment variable ${name} is ${kindOf(each)}`, "give it a text", there);
       else env[name] = shown;
@@ -312,4 +317,3 @@ function parseDefine(text: string): Value {
     throw error;
   }
 }
-

@@ -4,7 +4,8 @@ import { bodiesOf, commandsOf, loadFiles, mistakesOf } from "./testing.ts";
 
 test("rules of a nested workflow take the place of the rule, in its folder", () => {
   const definition = loadFiles({
-    "w.mf": "export V=1\nraw:\n\te > raw\npart/out done: raw\n\tMAKEFLOW sub.mf part\nend: done\n\tf\n",
+    "w.mf":
+      "export V=1\nraw:\n\te > raw\npart/out done: raw\n\tMAKEFLOW sub.mf part\nend: done\n\tf\n",
     "sub.mf": "mid:\n\techo $V\nout: mid\n\tg\n",
   });
   expect(commandsOf(definition)).toEqual({
@@ -26,7 +27,8 @@ test("rules of a nested workflow take the place of the rule, in its folder", () 
 
 test("a nested workflow in JX gets its values from the rule", () => {
   const definition = loadFiles({
-    "w.jx": '{"rules": [{"workflow": "sub.jx", "args": {"N": n}, "outputs": ["f" + n]} for n in [1, 2]]}',
+    "w.jx":
+      '{"rules": [{"workflow": "sub.jx", "args": {"N": n}, "outputs": ["f" + n]} for n in [1, 2]]}',
     "sub.jx": '{"rules": [{"command": "e " + N, "outputs": ["f" + N]}]}',
   });
   expect(commandsOf(definition)).toEqual({ f1: "e 1", f2: "e 2" });
@@ -63,7 +65,8 @@ test("cycles, missing files and renamed files are refused", () => {
 test("a workflow that makes two of itself a hundred times over ends", () => {
   const files: Record<string, string> = {};
   for (let i = 0; i < 40; i++)
-    files[i === 0 ? "w.makeflow" : `${i}.mf`] = `a${i}:\n\tMAKEFLOW ${i + 1}.mf l\nb${i}:\n\tMAKEFLOW ${i + 1}.mf r\n`;
+    files[i === 0 ? "w.makeflow" : `${i}.mf`] =
+      `a${i}:\n\tMAKEFLOW ${i + 1}.mf l\nb${i}:\n\tMAKEFLOW ${i + 1}.mf r\n`;
   files["40.mf"] = "x:\n\te\n";
   expect(mistakesOf(files).length).toBeGreaterThan(0);
 }, 60_000);

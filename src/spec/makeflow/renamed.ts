@@ -44,5 +44,7 @@ function there(file: string): string {
 
 /** As one word of the shell. */
 export function quoted(text: string): string {
-  return /^[\w@%+=:,./][\w@%+=:,./-]*$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+  return /^[\w@%+=:,./][\w@%+=:,./-]*$/.test(text)
+    ? text
+    : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

@@ -13,14 +13,7 @@ export interface FileUse {
 }
 
 /** What a rule asks for, in Makeflow's units. */
-export const RESOURCES = [
-  "CORES",
-  "MEMORY",
-  "DISK",
-  "GPUS",
-  "WALL_TIME",
-  "MPI_PROCESSES",
-] as const;
+export const RESOURCES = ["CORES", "MEMORY", "DISK", "GPUS", "WALL_TIME", "MPI_PROCESSES"] as const;
 export type Resource = (typeof RESOURCES)[number];
 export type Resources = Partial<Record<Resource, number>>;
 

@@ -26,7 +26,9 @@ export function load(text: string, file = "w.makeflow"): WorkflowDefinition {
 }
 
 export function bodiesOf(definition: WorkflowDefinition): TaskBody[] {
-  return definition.blocks.flatMap((block) => (block.kind === "explicit" ? block.bodies : []));
+  return definition.blocks.flatMap((block) =>
+    block.kind === "explicit" ? (block.bodies ?? []).filter((body) => body !== null) : [],
+  );
 }
 
 /** Commands by name. */
@@ -49,7 +51,10 @@ export function warningsOf(definition: WorkflowDefinition): string[] {
 }
 
 /** Every mistake as "file:line:column message [fix]". Fails when there is none. */
-export function mistakesOf(files: Readonly<Record<string, string>> | string, name = "w.makeflow"): string[] {
+export function mistakesOf(
+  files: Readonly<Record<string, string>> | string,
+  name = "w.makeflow",
+): string[] {
   try {
     loadFiles(typeof files === "string" ? { [name]: files } : files);
   } catch (error) {

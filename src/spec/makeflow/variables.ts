@@ -10,7 +10,12 @@ interface Version {
 
 export interface Variables {
   /** `own`: variables of the rule itself */
-  lookup(name: string, rule: number, category: string, own?: ReadonlyMap<string, string>): string | undefined;
+  lookup(
+    name: string,
+    rule: number,
+    category: string,
+    own?: ReadonlyMap<string, string>,
+  ): string | undefined;
   set(name: string, value: string, rule: number, category: string): void;
   append(name: string, value: string, rule: number, category: string): void;
   names(): Iterable<string>;
@@ -19,11 +24,16 @@ export interface Variables {
 /** Stands for "no category". */
 export const DEFAULT = "default";
 
-export function makeVariables(environment: Readonly<Record<string, string | undefined>>): Variables {
+export function makeVariables(
+  environment: Readonly<Record<string, string | undefined>>,
+): Variables {
   const tables = new Map<string, Map<string, Version[]>>([[DEFAULT, new Map()]]);
 
   const latest = (category: string, name: string, rule: number): string | undefined =>
-    tables.get(category)?.get(name)?.findLast((version) => version.rule <= rule)?.value;
+    tables
+      .get(category)
+      ?.get(name)
+      ?.findLast((version) => version.rule <= rule)?.value;
 
   const variables: Variables = {
     lookup(name, rule, category, own) {

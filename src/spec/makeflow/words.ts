@@ -16,6 +16,11 @@ export class Stop {
   }
 }
 
+export function stopAt(message: string, fix: string, offset: number): never {
+  // oxlint-disable-next-line no-throw-literal -- a signal with its place, caught by the caller
+  throw new Stop(message, fix, offset);
+}
+
 /** What is read, and where in the file it stands: text of a variable stands where the variable is used. */
 export interface Cursor {
   readonly text: string;
@@ -69,13 +74,13 @@ export function wordReader(lookup: Lookup, known: () => string): WordReader {
   let produced = 0;
 
   function stop(cursor: Cursor, message: string, fix: string, at = cursor.at): never {
-    // oxlint-disable-next-line no-throw-literal -- a signal with its place, caught by the caller
-    throw new Stop(message, fix, cursor.used ?? at);
+    return stopAt(message, fix, cursor.used ?? at);
   }
 
   function name(cursor: Cursor): string {
     const start = cursor.at;
-    while (cursor.at < cursor.text.length && !NAME_ENDS.has(cursor.text[cursor.at]!)) cursor.at += 1;
+    while (cursor.at < cursor.text.length && !NAME_ENDS.has(cursor.text[cursor.at]!))
+      cursor.at += 1;
     return cursor.text.slice(start, cursor.at);
   }
 
@@ -87,7 +92,10 @@ export function wordReader(lookup: Lookup, known: () => string): WordReader {
     if (close !== "") cursor.at += 1;
     const found = name(cursor);
     const shown = cursor.text.slice(start, cursor.at + 1).trim();
-    if (/^[@%^*<?+]$/.test(found) || (found === "" && /^[<?+]/.test(cursor.text.slice(cursor.at)))) {
+    if (
+      /^[@%^*<?+]$/.test(found) ||
+      (found === "" && /^[<?+]/.test(cursor.text.slice(cursor.at)))
+    ) {
       stop(
         cursor,
         `Makeflow has no variables of a rule such as '${found === "" ? shown : `$${found}`}'`,
@@ -213,7 +221,7 @@ export function wordReader(lookup: Lookup, known: () => string): WordReader {
     cursor.at = end < 0 ? cursor.text.length : end;
   }
 
-  function value(cursor: Cursor): string {
+  function readValue(cursor: Cursor): string {
     let result = "";
     let kept = 0;
     for (;;) {
@@ -343,5 +351,5 @@ export function wordReader(lookup: Lookup, known: () => string): WordReader {
         return unclosed(cursor, start);
       }
     };
-  return { value: fresh(value), files: fresh(files), command: fresh(command), name };
+  return { value: fresh(readValue), files: fresh(files), command: fresh(command), name };
 }

@@ -33,7 +33,7 @@ export const workqueue: Engine<"wqPort" | "wqProject" | "wqPassword" | "wqStage"
     wqStage: {
       kind: "text",
       placeholder: "on|off",
-      brief: "Work Queue brings declared files to its workers and back (on for workers of yours)",
+      brief: "declared files travel to workers and back (on for workers of yours)",
       option: "--stage",
       choices: ["on", "off"],
       attaches: false,
