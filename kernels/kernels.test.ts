@@ -445,8 +445,9 @@ describe("sleep_task", () => {
     expect(marks.map(([what]) => what)).toEqual(["s", "e", "s", "e"]);
     expect(marks[0]?.[1]).toBe(marks[1]?.[1]);
     expect(marks[2]?.[1]).not.toBe(marks[0]?.[1]);
+    // The marks have the wall clock, which is not the one that waits or counts processor time.
     for (const [begin, end] of [marks.slice(0, 2), marks.slice(2)])
-      expect(Number(end![2]) - Number(begin![2])).toBeGreaterThanOrEqual(29.9);
+      expect(Number(end![2]) - Number(begin![2])).toBeGreaterThan(25);
   });
 
   test("one that is killed has no end", async () => {
