@@ -70,11 +70,13 @@ const env = {
   HOLDALL_STATE_DIR: undefined,
 };
 
-const ok = (command: string): object => ({ command, code: 0, stderr: "" });
-
 async function runAsWritten(cwd: string, command: string): Promise<void> {
   const { code, stderr } = await run(cwd, [command], { env, command: ["sh", "-c"] });
-  expect({ command, code, stderr: code === 0 ? "" : stderr }).toEqual(ok(command));
+  expect({ command, code, stderr: code === 0 ? "" : stderr }).toEqual({
+    command,
+    code: 0,
+    stderr: "",
+  });
 }
 
 /** Runs of other engines say what they would do. What asks Slurm does not get that far without a server: only its usage is checked. */
