@@ -10,6 +10,9 @@ import { markdownTable } from "./spec-keys.ts";
 
 const RESULTS = "docs/results";
 const TITLES = {
+  engines: "One bag on every engine",
+  small: "The second study's bag",
+  empty: "Empty tasks",
   baseline: "The bags of the two studies, and a longer one",
   overhead: "What distribution costs",
   slurm: "On Slurm",
