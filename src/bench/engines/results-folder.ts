@@ -15,15 +15,21 @@ export interface ResultsFolder {
   finish(samples: readonly Sample[], environment: Environment): WorkloadSummary[];
 }
 
-/** Throws `conflict` when there are results in it. */
+/** Throws `conflict` when there are results in it, `usage` when it cannot be written. */
 export function openResultsFolder(path: string): ResultsFolder {
   const file = (name: string): string => join(path, name);
   const workFolder = file("work");
-  mkdirSync(path, { recursive: true });
   try {
+    mkdirSync(path, { recursive: true });
     writeFileSync(file("samples.jsonl"), "", { flag: "wx" });
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== "EEXIST") throw cause;
+    // Of the folder itself it means that a file is there.
+    const { code, syscall, message } = cause as NodeJS.ErrnoException;
+    if (code !== "EEXIST" || syscall === "mkdir")
+      throw new HoldallError("usage", `cannot write results into ${path}: ${message}`, {
+        fix: "give a folder that can be written with --out",
+        cause,
+      });
     throw new HoldallError("conflict", `there are results in ${path}`, {
       fix: "give another --out",
       cause,

@@ -9,6 +9,7 @@ import type {
   TextTemplate,
   WorkflowDefinition,
 } from "../../core/workflow.ts";
+import { blockOf } from "../../server/names.ts";
 
 /** `plan --json` has these fields. */
 export interface PlannedTask {
@@ -60,7 +61,7 @@ export function expandTasks(definition: WorkflowDefinition, limit: number): Plan
 }
 
 export function nameOf(definition: WorkflowDefinition, task: number): string {
-  const block = blockWith(definition.blocks, task);
+  const block = blockOf(definition.blocks, task);
   const { body, table } = bodyOf(block, task - block.first);
   return renderTemplate(body.name, table, task - block.first);
 }
@@ -70,17 +71,6 @@ export function titleOf(block: Block): string {
   if (block.kind === "array") return block.title;
   const first = bodyOf(block, 0).body.name as string;
   return block.count === 1 ? first : `${first}, …`;
-}
-
-function blockWith(blocks: readonly Block[], task: number): Block {
-  let low = 0;
-  let high = blocks.length - 1;
-  while (low < high) {
-    const middle = (low + high + 1) >>> 1;
-    if (blocks[middle]!.first <= task) low = middle;
-    else high = middle - 1;
-  }
-  return blocks[low]!;
 }
 
 function bodyOf(
